@@ -95,6 +95,12 @@ class Stream:
         _require(len(set(self.channels)) == len(self.channels), f"{self.name}: channel names repeat")
         _require(isinstance(self.source, Source), f"{self.name}: source has no read(start, duration)")
 
+    def covers(self, span: Span) -> bool:
+        """Whether every sample of a span was recorded (a source with gaps says so by ``covers``)."""
+        within = self.span.start <= span.start and span.stop <= self.span.stop + 0.5 / self.rate
+        function = getattr(self.source, "covers", None)
+        return within and (function is None or bool(function(span.start, span.duration)))
+
     def read(self, span: Span | None = None) -> Signal:
         """The samples of a span (default: the whole stream) as a :class:`Signal`."""
         span = self.span if span is None else span
