@@ -5,11 +5,12 @@ Source: the data set's page and public readers, as collected in the data set car
 
 from __future__ import annotations
 
-CHANNELS: tuple[str, ...] = tuple(
-    """FP1 FPZ FP2 AF3 AF4 F7 F5 F3 F1 FZ F2 F4 F6 F8 FT7 FC5 FC3 FC1 FCZ FC2 FC4 FC6 FT8 T7 C5 C3 C1 CZ C2
+_IN_FILE_ORDER = """
+    FP1 FPZ FP2 AF3 AF4 F7 F5 F3 F1 FZ F2 F4 F6 F8 FT7 FC5 FC3 FC1 FCZ FC2 FC4 FC6 FT8 T7 C5 C3 C1 CZ C2
     C4 C6 T8 TP7 CP5 CP3 CP1 CPZ CP2 CP4 CP6 TP8 P7 P5 P3 P1 PZ P2 P4 P6 P8 PO7 PO5 PO3 POZ PO4 PO6 PO8 CB1
-    O1 OZ O2 CB2""".split()
-)
+    O1 OZ O2 CB2
+"""
+CHANNELS: tuple[str, ...] = tuple(_IN_FILE_ORDER.split())
 """The 62 EEG channels in file order."""
 
 BANDS: tuple[str, ...] = ("delta", "theta", "alpha", "beta", "gamma")
@@ -34,7 +35,11 @@ WINDOW_SECONDS = 4.0
 """Length and stride of the shipped features' windows."""
 
 EYE_FEATURES: tuple[str, ...] = (
-    *(f"pupil_{side}_de_{band}" for side in ("left", "right") for band in ("0.05-0.2", "0.2-0.4", "0.4-0.6", "0.6-1")),
+    *(
+        f"pupil_{side}_de_{band}"
+        for side in ("left", "right")
+        for band in ("0.05-0.2", "0.2-0.4", "0.4-0.6", "0.6-1")
+    ),
     *("pupil_left_mean", "pupil_left_std", "pupil_right_mean", "pupil_right_std"),
     *("fixation_duration_mean", "fixation_duration_std"),
     *("fixation_dispersion_x_mean", "fixation_dispersion_y_mean"),
@@ -56,3 +61,15 @@ def session_of(clip: int) -> int:
 def fold_of(clip: int) -> int:
     """Fold (0-3) of a clip (1-80) in the paper's four-fold scheme: clips 1-5, 6-10, … of every session."""
     return (clip - 1) % CLIPS_PER_SESSION // 5
+
+
+N_SUBJECTS = 20
+EEG_FOLDER = "EEG_preprocessed"
+FEATURES_FOLDER = "EEG_features"
+EYE_FOLDER = "EYE_features"
+LABELS_FOLDER = "continuous_labels"
+FOLDERS: tuple[str, ...] = (EEG_FOLDER, FEATURES_FOLDER, EYE_FOLDER, LABELS_FOLDER)
+"""Folders with one file per subject, ``1.mat`` to ``20.mat``."""
+WORKBOOK = "emotion_label_and_stimuli_order.xlsx"
+TRUTH = "truth.json"
+"""Stands in the root of a made-up copy."""

@@ -1,0 +1,203 @@
+"""Feature families, found by name; nothing in here is learnt from data.
+
+A feature file offers ``INFO``, ``example()`` and one ``@registered`` function that turns the
+:class:`~mien.core.Signal` of one trial into :class:`~mien.core.Features`; its keywords are the options. It
+may also offer ``RELEASED``, the function of the published code, and ``default_stream(**options)``, the stream
+of a recording it reads (else the one called after its modality).
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from mien.core import Features, InputError, Recording, Registry, Signal, Trial, UnknownNameError
+from mien.features._shared import FeatureWarning, Info, missing
+
+__all__ = [
+    "FeatureWarning",
+    "Info",
+    "compute",
+    "example",
+    "info",
+    "missing",
+    "names",
+    "resolve_options",
+    "stream_name",
+]
+
+RECIPES = ("corrected", "released")
+_REGISTRY = Registry("feature", "mien.features")
+
+
+def names() -> list[str]:
+    """Names of all features; imports none of them."""
+    return _REGISTRY.names()
+
+
+def example(name: str) -> Signal | Recording:
+    """A tiny made-up input for a feature."""
+    made: Signal | Recording = _REGISTRY.example(name)
+    return made
+
+
+def info(name: str) -> Info:
+    """What a feature is: version, modality, scope, how far it reaches, unit."""
+    found: Info = _REGISTRY.module(name).INFO
+    return found
+
+
+def resolve_options(name: str, *, recipe: str = "corrected", **options: Any) -> dict[str, Any]:
+    """All options of a feature, the ones not given at their defaults.
+
+    Raises
+    ------
+    UnknownNameError
+        The feature or an option does not exist.
+    InputError
+        The recipe does not exist, or the feature has none of that name.
+    """
+    parameters = inspect.signature(_function(name, recipe)).parameters
+    known = {n: p.default for n, p in parameters.items() if p.kind is inspect.Parameter.KEYWORD_ONLY}
+    for option in options:
+        if option not in known:
+            if not known:
+                raise InputError(
+                    f"{recipe} {name!r} got the option {option!r}",
+                    expected="no options: the published constants are part of the recipe",
+                    remedy="leave the option out or use recipe 'corrected'",
+                )
+            raise UnknownNameError(f"option of {name!r}", option, known)
+        if not _same_kind(options[option], known[option]):
+            raise InputError(
+                f"option {option!r} of {name!r} is {options[option]!r}",
+                expected=f"something like {known[option]!r}",
+            )
+    return {**known, **options}
+
+
+def _same_kind(value: Any, default: Any) -> bool:
+    if isinstance(default, float):
+        return isinstance(value, float | int) and not isinstance(value, bool)
+    kinds: tuple[type, ...] = (bool, str, Mapping)
+    return all(isinstance(value, kind) for kind in kinds if isinstance(default, kind))
+
+
+def stream_name(name: str, **options: Any) -> str:
+    """The stream of a recording that a feature reads unless told otherwise."""
+    module = _REGISTRY.module(name)
+    choose: Callable[..., str] | None = getattr(module, "default_stream", None)
+    return choose(**options) if choose else str(module.INFO.modality)
+
+
+def compute(
+    name: str,
+    signal_or_recording: Signal | Recording,
+    *,
+    recipe: str = "corrected",
+    stream: str | None = None,
+    trial: str | None = None,
+    **options: Any,
+) -> Features:
+    """Features of a signal, or of a recording trial by trial.
+
+    Parameters
+    ----------
+    name
+        A registered feature, see :func:`names`.
+    signal_or_recording
+        A :class:`~mien.core.Signal` is taken as one trial. A :class:`~mien.core.Recording` is read trial by
+        trial, so that no window and no smoothing reaches across a cut; the trials that its stream does not
+        cover are passed over.
+    recipe
+        ``"corrected"``: what the paper says, done right. ``"released"``: what the published code does.
+    stream
+        Name of the recording's stream (default: :func:`stream_name`).
+    trial
+        Id of the only trial wanted; default: all, one after another.
+    **options
+        Options of the feature, see its page.
+
+    Returns
+    -------
+    Features
+        float64 values; ``starts`` are seconds on the recording clock. A signal shorter than one window gives
+        no windows.
+
+    Raises
+    ------
+    UnknownNameError
+        The feature, option, stream or trial does not exist.
+    InputError
+        The input cannot be used: wrong unit, rate too low for a band, no trial with data.
+    """
+    settings = resolve_options(name, recipe=recipe, **options)
+    function = _function(name, recipe)
+    if isinstance(signal_or_recording, Signal):
+        if stream is not None or trial is not None:
+            raise InputError(
+                "stream and trial were given with a signal", remedy="leave them out, or give a recording"
+            )
+        return _checked(function, signal_or_recording, settings)
+    if not isinstance(signal_or_recording, Recording):
+        raise InputError(
+            f"{name!r} was asked of a {type(signal_or_recording).__name__}",
+            expected="a Signal or a Recording",
+        )
+    recording = signal_or_recording
+    wanted = stream or stream_name(name, **options)
+    if wanted not in recording.streams:
+        raise UnknownNameError(f"stream of {recording.id}", wanted, recording.streams)
+    source = recording.streams[wanted]
+    trials = _trials(recording, trial)
+    parts = [_checked(function, source.read(t.span), settings) for t in trials if source.covers(t.span)]
+    if not parts:
+        raise InputError(
+            f"stream {wanted!r} of {recording.id} covers none of the {len(trials)} trials asked for",
+            remedy="choose another stream, trial or recording",
+        )
+    return _joined(parts)
+
+
+def _function(name: str, recipe: str) -> Callable[..., Features]:
+    if recipe not in RECIPES:
+        raise InputError(f"recipe {recipe!r}", expected=" or ".join(map(repr, RECIPES)))
+    if recipe == "corrected":
+        corrected: Callable[..., Features] = _REGISTRY.get(name)
+        return corrected
+    released: Callable[..., Features] | None = getattr(_REGISTRY.module(name), "RELEASED", None)
+    if released is None:
+        raise InputError(f"{name!r} has no released recipe", remedy="use recipe 'corrected'")
+    return released
+
+
+def _checked(function: Callable[..., Features], signal: Signal, settings: Mapping[str, Any]) -> Features:
+    try:
+        return function(signal, **settings)
+    except ValueError as fault:
+        raise InputError(str(fault), remedy="change the option or choose another stream") from fault
+
+
+def _trials(recording: Recording, wanted: str | None) -> tuple[Trial, ...]:
+    if wanted is None:
+        return recording.trials
+    found = tuple(t for t in recording.trials if t.id == wanted)
+    if not found:
+        raise UnknownNameError(f"trial of {recording.id}", wanted, [t.id for t in recording.trials])
+    return found
+
+
+def _joined(parts: list[Features]) -> Features:
+    first = parts[0]
+    return Features(
+        values=np.concatenate([p.values for p in parts]),
+        axes=first.axes,
+        starts=np.concatenate([p.starts for p in parts]),
+        durations=np.concatenate([p.durations for p in parts]),
+        extractor=first.extractor,
+        version=first.version,
+        valid=np.concatenate([p.valid for p in parts]),
+    )

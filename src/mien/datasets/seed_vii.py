@@ -1,0 +1,401 @@
+"""SEED-VII: EEG and eye movements of 20 people who watched 80 clips made to evoke seven emotions."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import warnings
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mien.core.errors import InputError
+from mien.core.registry import registered
+from mien.core.types import Label, Recording, Span, Stream, Trial
+from mien.datasets._card import Card
+from mien.datasets._inspection import DatasetWarning, Fault, Inspection, fault_of
+from mien.datasets._seed_labels import BUILT_IN, Labels, read_labels
+from mien.datasets._seed_layout import (
+    BANDS,
+    CHANNELS,
+    EEG_FOLDER,
+    EEG_RATE,
+    EMOTIONS,
+    EYE_FEATURES,
+    EYE_FOLDER,
+    FEATURES_FOLDER,
+    LABELS_FOLDER,
+    N_CLIPS,
+    N_SUBJECTS,
+    TRUTH,
+    WINDOW_SECONDS,
+    session_of,
+)
+from mien.datasets._seed_survey import KINDS, Piece, Subject, Survey, is_simulated, ranges, survey
+from mien.io.clips import Clip, ClipSource
+
+__all__ = ["SeedVII", "example", "is_simulated"]
+
+_SESSIONS = ("1", "2", "3", "4")
+
+
+@registered
+class SeedVII:
+    """Reader of the preprocessed EEG, the shipped features and the continuous labels.
+
+    Whatever part of the tree is there is read: any of ``EEG_preprocessed``, ``EEG_features``,
+    ``EYE_features`` and ``continuous_labels``, each with one MATLAB file (version 5 or 7.3) per subject.
+
+    ======================  ==========  =====  =======  ====================================================
+    stream                  modality    unit   rate     channels
+    ======================  ==========  =====  =======  ====================================================
+    ``eeg``                 eeg         V      200 Hz   62 electrodes
+    ``shipped_eeg_psd``     eeg         mixed  1/4 Hz   310, ``delta:FP1`` …, band by band
+    ``shipped_eeg_de``      eeg         mixed  1/4 Hz   the same
+    ``shipped_eeg_de_lds``  eeg         mixed  1/4 Hz   the same, smoothed over the clip
+    ``shipped_eye``         eye         mixed  1/4 Hz   33 features
+    ``intensity``           annotation  1      1/4 Hz   1: how strongly the clip's emotion was felt, recalled
+    ======================  ==========  =====  =======  ====================================================
+
+    One recording per subject and session (``sub-1_ses-2``), one trial per clip (``sub-1_ses-2_clip-25``).
+    The files hold the clips only, not what was between them: on the recording clock the clips of a session
+    follow one another without a gap, in clip order, from 0. A trial lasts as long as its EEG, or 4 s times
+    the longest of its other streams where there is no EEG. Streams of one trial may differ by one window, so
+    a stream read over ``trial.span`` gives the whole windows that it has, which may be one less than the span
+    holds; a stream that lacks the clip does not cover the span.
+    """
+
+    card = Card(
+        title="SEED-VII",
+        version="2024",
+        licence="For academic research under the licence agreement of BCMI, Shanghai Jiao Tong University; "
+        "not to be passed on.",
+        citation="W.-B. Jiang, X.-H. Liu, W.-L. Zheng, B.-L. Lu. SEED-VII: A Multimodal Dataset of Six Basic "
+        "Emotions With Continuous Labels for Emotion Recognition. IEEE Transactions on Affective Computing "
+        "16(2), 969-985, 2025.",
+        doi="10.1109/TAFFC.2024.3485057",
+        obtain="Apply at https://bcmi.sjtu.edu.cn/home/seed/seed-vii.html with the signed licence agreement.",
+        counts={
+            "subjects": N_SUBJECTS,
+            "recordings": N_SUBJECTS * len(_SESSIONS),
+            "clips": N_CLIPS,
+            "trials": N_SUBJECTS * N_CLIPS,
+            **{f"clips {emotion}": n for emotion, n in Counter(BUILT_IN.values()).items()},
+        },
+        known_faults=(
+            "Feature files hold about 3,488 windows per subject (3,487 for one); they were computed from the "
+            "clip before it was cut to whole seconds.",
+            "The shipped DE is log2 of 100 times a band power of the first 256 of 800 samples, with each "
+            "band's lower edge one bin too low; it is not the Gaussian differential entropy.",
+            "de_LDS is smoothed with the future of the clip, so that its windows are nearly alike.",
+            "Eye features 25 to 33 are one number per clip, repeated on every window: they tell the clip.",
+            "The pupil features had a component removed that was estimated over all subjects together.",
+            "The range of the continuous labels is not documented.",
+            "All subjects see the same clips, so a clip that was seen in training gives the label away.",
+        ),
+    )
+
+    def load(
+        self,
+        root: str | Path,
+        *,
+        subjects: Collection[str | int] | None = None,
+        sessions: Collection[str | int] | None = None,
+    ) -> list[Recording]:
+        """Recordings of the chosen subjects (by their file names) and sessions (1-4); None means all.
+
+        Reads headers only. Files and clips that are at fault are left out, with one :class:`DatasetWarning`.
+
+        Raises
+        ------
+        InputError
+            The folder is no copy of the data set, a chosen subject or session does not exist, the stimulus
+            workbook contradicts the known emotions of the clips, or nothing can be used.
+        """
+        wanted = _chosen_sessions(sessions)
+        seen = survey(root, subjects=None if subjects is None else [str(s) for s in subjects])
+        labels = read_labels(seen.root, _clips(seen))
+        if labels.disagreement is not None:
+            raise labels.disagreement
+        faults = (*seen.faults, *labels.faults)
+        recordings = [
+            recording
+            for subject in seen.subjects
+            for session in wanted
+            if (recording := _recording(subject, session, labels.emotions)) is not None
+        ]
+        if not recordings:
+            first = "; ".join(str(f) for f in faults[:3])
+            raise InputError(
+                f"nothing can be used: {first or 'the folders hold no data of these sessions'}",
+                file=root,
+                expected="at least one readable clip",
+                remedy=f"mien inspect seed_vii {root} shows all faults",
+            )
+        if faults:
+            warnings.warn(
+                f"{len(faults)} fault{'s' * (len(faults) > 1)} in {root}, the first: {faults[0]}; "
+                f"mien inspect seed_vii {root} shows them all",
+                DatasetWarning,
+                stacklevel=3,
+            )
+        return recordings
+
+    def inspect(
+        self, root: str | Path, *, progress: Callable[[int, int, str], None] | None = None
+    ) -> Inspection:
+        """Counts, faults and notes; reads every clip once, one at a time.
+
+        Parameters
+        ----------
+        root
+            Folder that holds the data set.
+        progress
+            Called with the number of arrays read, how many there are, and the file being read.
+        """
+        seen = survey(root)
+        labels = read_labels(seen.root, _clips(seen))
+        faults = [*seen.faults, *labels.faults]
+        if labels.disagreement is not None:
+            faults.append(fault_of(labels.disagreement))
+        found: list[dict[str, Any]] = []
+        done, total = 0, sum(1 for subject in seen.subjects for _ in subject.pieces())
+        for subject in seen.subjects:
+            look = _Look(subject.name)
+            for piece in subject.pieces():
+                if progress is not None:
+                    progress(done, total, str(piece.file.path))
+                look.at(piece)
+                done += 1
+            faults.extend(look.faults())
+            found.append(_found(subject) | look.intensity())
+        if progress is not None:
+            progress(total, total, "")
+        return Inspection(
+            dataset="seed_vii",
+            root=str(root),
+            found=tuple(found),
+            counts=_counts(seen, labels),
+            faults=tuple(faults),
+            notes=_notes(seen, labels, found),
+        )
+
+
+def _chosen_sessions(sessions: Collection[str | int] | None) -> list[str]:
+    names = _SESSIONS if sessions is None else [str(s) for s in sessions]
+    unknown = [name for name in names if name not in _SESSIONS]
+    if unknown:
+        raise InputError(f"no session {', '.join(unknown)}", expected="some of 1, 2, 3, 4")
+    return [name for name in _SESSIONS if name in names]
+
+
+def _clips(seen: Survey) -> tuple[int, ...]:
+    """Every clip that is expected or there."""
+    return tuple(sorted({*seen.expected_clips, *(clip for s in seen.subjects for clip in s.clips)}))
+
+
+def _recording(subject: Subject, session: str, emotions: Mapping[int, str]) -> Recording | None:
+    """One subject's session, or None where nothing of it can be used."""
+    name = f"sub-{subject.name}_ses-{session}"
+    trials: list[Trial] = []
+    clips: dict[str, list[Clip]] = {}
+    start = 0.0
+    for number, pieces in subject.clips.items():
+        if str(session_of(number)) != session:
+            continue
+        span = Span(start=start, duration=_duration(pieces))
+        trials.append(
+            Trial(
+                id=f"{name}_clip-{number}",
+                recording=name,
+                subject=subject.name,
+                session=session,
+                stimulus=str(number),
+                span=span,
+                labels=_labels(emotions.get(number)),
+            )
+        )
+        for stream, piece in pieces.items():
+            clips.setdefault(stream, []).append(
+                Clip(
+                    name=str(number),
+                    start=span.start,
+                    duration=span.duration,
+                    n_times=piece.n_times,
+                    file=piece.file,
+                    key=piece.key,
+                )
+            )
+        start = span.stop
+    if not trials:
+        return None
+    return Recording(
+        id=name,
+        dataset="seed_vii",
+        subject=subject.name,
+        session=session,
+        streams={
+            kind.stream: Stream(
+                name=kind.stream,
+                modality=kind.modality,
+                unit=kind.unit,
+                rate=kind.rate,
+                channels=kind.channels,
+                span=Span(start=0.0, duration=start),
+                source=ClipSource(
+                    clips=tuple(clips[kind.stream]),
+                    rate=kind.rate,
+                    n_channels=len(kind.channels),
+                    arrange=kind.arrange,
+                    windowed=kind.windowed,
+                ),
+            )
+            for kind in KINDS
+            if kind.stream in clips
+        },
+        trials=tuple(trials),
+    )
+
+
+def _duration(pieces: Mapping[str, Piece]) -> float:
+    """Seconds of a clip: those of its EEG, else of the longest of its window-wise streams."""
+    if "eeg" in pieces:
+        return pieces["eeg"].n_times / EEG_RATE
+    return max(piece.n_times for piece in pieces.values()) * WINDOW_SECONDS
+
+
+def _labels(emotion: str | None) -> dict[str, Label]:
+    return {} if emotion is None else {"emotion": Label(value=emotion, scale=EMOTIONS, rater="stimulus")}
+
+
+class _Look:
+    """What reading the data of one subject brings to light: values that are no numbers, and label ranges."""
+
+    def __init__(self, subject: str) -> None:
+        self._subject = subject
+        self._broken: list[Fault] = []
+        self._holes: dict[tuple[str, str, tuple[str, ...]], list[int]] = {}
+        self._low, self._high = np.inf, -np.inf
+
+    def at(self, piece: Piece) -> None:
+        """Reads one clip."""
+        try:
+            data = piece.read()
+        except InputError as error:
+            self._broken.append(fault_of(error, item=f"clip {piece.clip}", subject=self._subject))
+            return
+        with np.errstate(invalid="ignore"):
+            # one sum per channel: it is finite unless a sample is not, and costs no second array
+            holes = ~np.isfinite(data.sum(axis=1))
+        if holes.any():
+            channels = tuple(np.array(piece.kind.channels)[holes].tolist())
+            key = (str(piece.file.path), piece.kind.stream, channels)
+            self._holes.setdefault(key, []).append(piece.clip)
+        if piece.kind.stream == "intensity":
+            numbers = data[np.isfinite(data)]
+            self._low = float(np.min(numbers, initial=self._low))
+            self._high = float(np.max(numbers, initial=self._high))
+
+    def faults(self) -> list[Fault]:
+        """Unreadable clips, and per file one fault for the same channels at fault."""
+        return self._broken + [
+            Fault(
+                file=file,
+                item=f"clip {ranges(clips)}",
+                reason=f"NaN or infinite values in {stream}, {_channels_text(channels)}; expected numbers",
+                subject=self._subject,
+                severity="kept",
+            )
+            for (file, stream, channels), clips in self._holes.items()
+        ]
+
+    def intensity(self) -> dict[str, float | None]:
+        """Lowest and highest continuous label."""
+        known = self._low <= self._high
+        return {
+            "intensity_min": self._low if known else None,
+            "intensity_max": self._high if known else None,
+        }
+
+
+def _channels_text(channels: tuple[str, ...]) -> str:
+    shown = ", ".join(channels[:6])
+    more = f", … ({len(channels)} in all)" if len(channels) > 6 else ""
+    return f"channel{'s' * (len(channels) > 1)} {shown}{more}"
+
+
+def _found(subject: Subject) -> dict[str, Any]:
+    """What can be used of one subject: clips per stream, seconds, windows."""
+    clips = subject.clips.values()
+    return {
+        "subject": subject.name,
+        "clips": len(clips),
+        **{kind.stream: sum(kind.stream in pieces for pieces in clips) for kind in KINDS},
+        "seconds": sum(_duration(pieces) for pieces in clips),
+        "windows": sum(min(piece.n_windows for piece in pieces.values()) for pieces in clips),
+    }
+
+
+def _counts(seen: Survey, labels: Labels) -> dict[str, tuple[float, float | None]]:
+    """What there is against the card, or against the list of clips of made-up data."""
+    there = {clip for subject in seen.subjects for clip in subject.clips}
+    sessions = {session_of(clip) for clip in seen.expected_clips}
+    subjects = len(seen.subjects) if seen.simulated else N_SUBJECTS
+    wanted = Counter(BUILT_IN[clip] for clip in seen.expected_clips)
+    have = Counter(labels.emotions[clip] for clip in there if clip in labels.emotions)
+    recordings = sum(len({session_of(clip) for clip in s.clips}) for s in seen.subjects)
+    return {
+        "subjects": (len(seen.subjects), None if seen.simulated else N_SUBJECTS),
+        **{f"files {folder}": (n, subjects) for folder, n in seen.n_files.items()},
+        "recordings": (recordings, subjects * len(sessions)),
+        "clips": (len(there), len(seen.expected_clips)),
+        "trials": (sum(len(s.clips) for s in seen.subjects), subjects * len(seen.expected_clips)),
+        **{f"clips {emotion}": (have[emotion], wanted[emotion]) for emotion in EMOTIONS},
+    }
+
+
+def _notes(seen: Survey, labels: Labels, found: list[dict[str, Any]]) -> tuple[str, ...]:
+    notes = [*seen.notes, *labels.notes]
+    if seen.simulated:
+        notes.insert(0, "made-up data: counts are compared with the clips in truth.json, not with the card")
+    absent = [kind.folder for kind in KINDS if kind.folder not in seen.folders]
+    if absent:
+        notes.append(f"folders that are not there: {', '.join(dict.fromkeys(absent))}")
+    known = [f for f in found if f["intensity_min"] is not None]
+    if known:
+        low, high = min(f["intensity_min"] for f in known), max(f["intensity_max"] for f in known)
+        notes.append(f"continuous labels run from {low:g} to {high:g}; their range is not documented")
+    return tuple(notes)
+
+
+def example(folder: str | Path | None = None) -> Path:
+    """Writes one made-up subject with three clips of six windows and returns the root of the copy.
+
+    Clips 1, 2 (session 1) and 21 (session 2), all four folders, no workbook; noise, not physiology.
+
+    Parameters
+    ----------
+    folder
+        Where to write; made if need be. None: a new temporary folder, which stays until it is deleted.
+    """
+    from scipy.io import savemat
+
+    root = Path(tempfile.mkdtemp(prefix="mien-seed_vii-") if folder is None else folder)
+    rng = np.random.default_rng(7)
+    clips, n_windows = (1, 2, 21), 6
+    n_times = int(n_windows * WINDOW_SECONDS * EEG_RATE)
+    table = (n_windows, len(BANDS), len(CHANNELS))
+    content = {
+        EEG_FOLDER: {f"{k}": rng.normal(scale=10.0, size=(len(CHANNELS), n_times)) for k in clips},
+        FEATURES_FOLDER: {f"{p}_{k}": rng.normal(size=table) for p in ("psd", "de", "de_LDS") for k in clips},
+        EYE_FOLDER: {f"{k}": rng.normal(size=(n_windows, len(EYE_FEATURES))) for k in clips},
+        LABELS_FOLDER: {f"{k}": rng.uniform(size=(1, n_windows)) for k in clips},
+    }
+    for name, variables in content.items():
+        (root / name).mkdir(parents=True, exist_ok=True)
+        savemat(root / name / "1.mat", variables)
+    (root / TRUTH).write_text(json.dumps({"simulated": True, "clips": list(clips)}), encoding="utf-8")
+    return root

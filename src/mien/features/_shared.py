@@ -1,0 +1,114 @@
+"""What all feature files share: their description, checks, and putting windows together."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.core import Features, InputError, Scope, Signal, n_windows, to_samples
+
+Array = NDArray[Any]
+
+
+class FeatureWarning(UserWarning):
+    """Features were made outside the conditions that their recipe states."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Info:
+    """Description of a feature family.
+
+    Attributes
+    ----------
+    version
+        Changes whenever the numbers change.
+    modality
+        Kind of stream it reads; ``"any"`` where it reads more than one.
+    scope
+        What it looks at beyond one window: nothing, or the recording.
+    reaches
+        ``"window"`` where a value depends on its own window only, ``"trial"`` where it may depend on others
+        of the trial.
+    unit, released_unit
+        Unit of the values in either recipe, as text.
+    """
+
+    version: str
+    modality: str
+    scope: Scope
+    reaches: Literal["window", "trial"]
+    unit: str
+    released_unit: str
+
+
+def missing(features: Features) -> dict[str, int]:
+    """Channels (or features) without a number, and in how many windows.
+
+    A dead, flat or lost channel has NaN, never a made-up number; this lists them.
+    """
+    names = list(features.axes)
+    last = len(names) - 1
+    if last == 0:
+        return {}
+    lost = ~np.isfinite(features.values)
+    per_window = lost.any(axis=tuple(range(1, last))) if last > 1 else lost
+    counts = per_window.sum(axis=0)
+    return {label: int(n) for label, n in zip(features.axes[names[last]], counts, strict=True) if n}
+
+
+def microvolts(signal: Signal) -> Array:
+    """The data of a signal in volts as float64 microvolts."""
+    if signal.unit != "V":
+        raise InputError(
+            f"the signal's unit is {signal.unit!r}",
+            expected="'V'",
+            remedy="choose a stream in volts or set the unit where the file is read",
+        )
+    return np.asarray(signal.data, dtype=np.float64) * 1e6
+
+
+def assemble(
+    values: Array,
+    signal: Signal,
+    *,
+    axes: Mapping[str, tuple[str, ...]],
+    window_seconds: float,
+    stride_seconds: float,
+    extractor: str,
+    version: str,
+) -> Features:
+    """Features with times and validity of windows that start every ``stride_seconds`` of a signal.
+
+    A window is valid if the signal is valid all through it and at least half of its values are numbers.
+    """
+    length = to_samples(window_seconds, signal.rate)
+    stride = to_samples(stride_seconds, signal.rate)
+    n = len(values)
+    return Features(
+        values=values,
+        axes={"window": (), **axes},
+        starts=np.asarray(signal.start + np.arange(n) * (stride / signal.rate), dtype=np.float64),
+        durations=np.full(n, length / signal.rate),
+        extractor=extractor,
+        version=version,
+        valid=usable(values) & signal_valid(signal, length=length, stride=stride),
+    )
+
+
+def usable(values: Array) -> NDArray[np.bool_]:
+    """Whether at least half of a window's values are numbers: (windows,)."""
+    numbers = np.isfinite(values).reshape(len(values), -1)
+    return np.asarray(numbers.sum(axis=1) * 2 >= numbers.shape[1], dtype=bool)
+
+
+def signal_valid(signal: Signal, *, length: int, stride: int) -> NDArray[np.bool_]:
+    """Whether a signal is valid all through each of its windows: (windows,)."""
+    n = n_windows(signal.n_times, length=length, stride=stride)
+    if signal.valid is None or n == 0:
+        return np.ones(n, dtype=bool)
+    windows = np.lib.stride_tricks.sliding_window_view(signal.valid, length)[::stride]
+    return np.asarray(windows.all(axis=1), dtype=bool)

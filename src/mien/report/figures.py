@@ -1,0 +1,488 @@
+"""The figures of the report: plain numbers in, matplotlib figures or inline SVG out.
+
+No function keeps or changes global state; the same numbers give the same bytes.
+"""
+
+from __future__ import annotations
+
+import functools
+import html
+import io
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.report import topography
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+P = ParamSpec("P")
+T = TypeVar("T")
+INK, GREY, PALE, RULE = "#1c2430", "#6b7480", "#e6e9ed", "#c4cad1"
+_COLOURS = ("#0b3c6f", "#d1761b", "#2a9d8f", "#9a5ba5", "#7a7a7a", "#b5b045")
+_MARKERS = ("o", "s", "^", "D", "v", "P")
+_STYLE: dict[str, Any] = {
+    "svg.fonttype": "none",
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 8.5,
+    "axes.titlesize": 9,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.labelsize": 8.5,
+    "axes.edgecolor": GREY,
+    "axes.labelcolor": INK,
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "xtick.color": GREY,
+    "ytick.color": GREY,
+    "xtick.labelcolor": INK,
+    "ytick.labelcolor": INK,
+    "xtick.major.width": 0.8,
+    "ytick.major.width": 0.8,
+    "text.color": INK,
+    "legend.frameon": False,
+    "legend.fontsize": 8,
+    "axes.axisbelow": True,
+}
+Interval = Mapping[str, float]
+WIDTH = 7.4
+"""Inches; the page shows an inch as 96 CSS pixels or less."""
+
+
+def modality_label(modalities: str | Sequence[str]) -> str:
+    """``"eeg+eye"`` or ``["eeg", "eye"]`` as people write it: ``"EEG + eye"``."""
+    parts = modalities.split("+") if isinstance(modalities, str) else modalities
+    return " + ".join(p.upper() if p in ("eeg", "ecg", "ppg", "eda") else p.replace("_", " ") for p in parts)
+
+
+def svg(figure: Figure, *, name: str, alt: str) -> str:
+    """A figure as an ``<svg>`` element that can stand inside a page.
+
+    Ids are prefixed with ``name`` so that several figures share a page; text stays text and takes the page's
+    font; there is no date, and the same figure gives the same bytes.
+    """
+    import matplotlib
+
+    buffer = io.StringIO()
+    with matplotlib.rc_context({**_STYLE, "svg.hashsalt": name}):
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None}, transparent=True)
+    text = buffer.getvalue()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.S)
+    text = re.sub(r"<!--.*?-->", "", text, flags=re.S)
+    used = set(re.findall(r"(?:url\(#|href=\"#)([^)\"]+)", text))
+    text = re.sub(r' id="([^"]+)"', lambda m: f' id="{name}-{m[1]}"' if m[1] in used else "", text)
+    text = re.sub(r"(url\(#|href=\"#)", rf"\g<1>{name}-", text)
+    text = re.sub(r"font: ((?:\w+ )??)([\d.]+px) [^;\"]*", _font, text)
+    width, height = (72 * size for size in figure.get_size_inches())
+    label = html.escape(alt, quote=True)
+    head = (
+        f'<svg role="img" aria-label="{label}" viewBox="0 0 {width:g} {height:g}" '
+        f'style="max-width:{width * 4 / 3:.0f}px" xmlns:xlink="http://www.w3.org/1999/xlink">'
+        f"<title>{html.escape(alt)}</title>"
+    )
+    body = text[text.index(">") + 1 :]
+    return re.sub(r"\n\s*", "\n", head + body).strip()
+
+
+def _font(match: re.Match[str]) -> str:
+    weight = match[1].strip()
+    return f"font-size: {match[2]}" + (f"; font-weight: {weight}" if weight else "")
+
+
+def _styled(draw: Callable[P, T]) -> Callable[P, T]:
+    """Run a drawing function under the report's style, and leave matplotlib as it was."""
+
+    @functools.wraps(draw)
+    def under_style(*args: P.args, **kwargs: P.kwargs) -> T:
+        import matplotlib
+
+        with matplotlib.rc_context(_STYLE):
+            return draw(*args, **kwargs)
+
+    return under_style
+
+
+@_styled
+def comparison(panels: Sequence[Mapping[str, Any]], *, chance: float, metric: str = "accuracy") -> Figure:
+    """Bars of a score with its interval, chance and oracle.
+
+    Parameters
+    ----------
+    panels
+        ``{title, groups: [{label, bars: [{label, value, low, high, chance_low, chance_high, oracle}]}]}``;
+        the last three may be None. Bars of one label have one colour.
+    chance
+        Uniform chance, drawn as a dashed line.
+    """
+    figure, axes = _axes(len(panels), height=2.75, columns=min(3, max(1, len(panels))))
+    labels = list(dict.fromkeys(b["label"] for p in panels for g in p["groups"] for b in g["bars"]))
+    for axis, panel in zip(axes, panels, strict=True):
+        ticks = []
+        for position, group in enumerate(panel["groups"]):
+            width = 0.8 / max(1, len(group["bars"]))
+            for i, bar in enumerate(group["bars"]):
+                x = position - 0.4 + width * (i + 0.5)
+                _bar(axis, x, width * 0.86, bar, colour=_colour(labels, bar["label"]))
+            ticks.append(group["label"])
+        axis.axhline(chance, color=INK, lw=0.9, ls=(0, (4, 2)), zorder=4)
+        axis.set_xticks(range(len(ticks)), ticks)
+        axis.tick_params(axis="x", length=0)
+        axis.set_title(panel["title"])
+        axis.set_ylim(0, 1)
+        _grid(axis)
+    axes[0].set_ylabel(metric)
+    handles = [_patch(_colour(labels, name), name) for name in labels]
+    handles += [_line(INK, "chance", ls=(0, (4, 2))), _patch("#b9c0c8", "95 % chance interval")]
+    if any(b.get("oracle") is not None for p in panels for g in p["groups"] for b in g["bars"]):
+        handles.append(_line("#b0122b", "oracle (best possible)", lw=2.2))
+    _legend_below(figure, handles)
+    return figure
+
+
+@_styled
+def dumbbells(rows: Sequence[Mapping[str, Any]], *, left: str, right: str, chance: float) -> Figure:
+    """One line per condition from the stricter to the laxer protocol.
+
+    ``rows``: ``{label, left: {value, low, high}, right: {…}}``; ``left`` and ``right`` name the protocols.
+    """
+    figure, (axis,) = _axes(1, height=0.95 + 0.34 * len(rows))
+    y = np.arange(len(rows))[::-1]
+    for height, row in zip(y, rows, strict=True):
+        a, b = row["left"], row["right"]
+        axis.plot([a["value"], b["value"]], [height, height], color=RULE, lw=3, zorder=2, solid_capstyle="butt")
+        for value, shift, face, edge in ((a, 0.09, INK, INK), (b, -0.09, "white", INK)):
+            axis.plot([value["low"], value["high"]], [height + shift] * 2, color=GREY, lw=1, zorder=3)
+            axis.plot(value["value"], height, "o", ms=6.5, mfc=face, mec=edge, mew=1.3, zorder=4)
+    axis.axvline(chance, color=INK, lw=0.9, ls=(0, (4, 2)), zorder=1)
+    axis.set_yticks(y, [r["label"] for r in rows])
+    axis.tick_params(axis="y", length=0)
+    axis.set_xlim(0, 1)
+    axis.set_ylim(-0.6, len(rows) - 0.4)
+    axis.set_xlabel("accuracy by trial")
+    axis.spines["left"].set_visible(False)
+    axis.grid(axis="x", color=PALE, lw=0.8)
+    handles = [
+        _line(INK, left, marker="o", ls="none", mfc=INK),
+        _line(INK, right, marker="o", ls="none", mfc="white"),
+        _line(GREY, "95 % interval", lw=1),
+        _line(INK, "chance", ls=(0, (4, 2))),
+    ]
+    _legend_below(figure, handles)
+    return figure
+
+
+@_styled
+def per_subject(panels: Sequence[Mapping[str, Any]], *, chance: float) -> Figure:
+    """A dot per subject, the pooled score and its interval.
+
+    ``panels``: ``{title, groups: [{label, values: (subjects,), value, low, high}]}``.
+    """
+    figure, axes = _axes(len(panels), height=2.7, columns=min(3, max(1, len(panels))))
+    labels = list(dict.fromkeys(g["label"] for p in panels for g in p["groups"]))
+    for axis, panel in zip(axes, panels, strict=True):
+        for x, group in enumerate(panel["groups"]):
+            values = np.sort(np.asarray(group["values"], float))
+            index = labels.index(group["label"])
+            axis.plot(
+                x + _swarm(values), values, _MARKERS[index % len(_MARKERS)], ms=4.6, mec="white", mew=0.5,
+                color=_colour(labels, group["label"]), alpha=0.85, zorder=3,
+            )  # fmt: skip
+            axis.plot([x + 0.34] * 2, [group["low"], group["high"]], color=INK, lw=1.4, zorder=4)
+            axis.plot(x + 0.34, group["value"], "D", ms=5, color=INK, zorder=5)
+        axis.axhline(chance, color=INK, lw=0.9, ls=(0, (4, 2)), zorder=1)
+        axis.set_xticks(range(len(panel["groups"])), [g["label"] for g in panel["groups"]])
+        axis.tick_params(axis="x", length=0)
+        axis.set_xlim(-0.5, len(panel["groups"]) - 0.35)
+        axis.set_ylim(0, 1.02)
+        axis.set_title(panel["title"])
+        _grid(axis)
+    axes[0].set_ylabel("accuracy by trial")
+    handles = [
+        _line(GREY, "one subject", marker="o", ls="none", mec="white"),
+        _line(INK, "all subjects pooled, 95 % interval", marker="D", ms=5, lw=1.4),
+        _line(INK, "chance", ls=(0, (4, 2))),
+    ]
+    _legend_below(figure, handles)
+    return figure
+
+
+@_styled
+def confusion(panels: Sequence[Mapping[str, Any]], *, classes: Sequence[str]) -> Figure:
+    """Confusion matrices; ``panels``: ``{title, counts: (true, predicted)}``. Shade is the share of the row."""
+    side = 1.25 + 0.34 * len(classes)
+    figure, axes = _axes(len(panels), height=side, columns=min(2, max(1, len(panels))))
+    image = None
+    for axis, panel in zip(axes, panels, strict=True):
+        counts = np.asarray(panel["counts"], float)
+        share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+        image = axis.pcolormesh(
+            np.arange(len(classes) + 1) - 0.5, np.arange(len(classes) + 1) - 0.5, share,
+            cmap="Blues", vmin=0, vmax=1, edgecolors="white", linewidth=1,
+        )  # fmt: skip
+        for (true, guess), count in np.ndenumerate(counts):
+            colour = "white" if share[true, guess] > 0.55 else INK
+            text = f"{count:g}" if count == int(count) else f"{count:.1f}"
+            axis.text(guess, true, text, ha="center", va="center", color=colour, fontsize=7.6)
+        axis.set_xticks(range(len(classes)), classes, rotation=40, ha="right", rotation_mode="anchor")
+        axis.set_yticks(range(len(classes)), classes)
+        axis.tick_params(length=0)
+        axis.set_aspect("equal")
+        axis.invert_yaxis()
+        for spine in axis.spines.values():
+            spine.set_visible(False)
+        axis.set_title(panel["title"])
+        axis.set_xlabel("answer of the model")
+    axes[0].set_ylabel("true class")
+    bar = figure.colorbar(image, ax=list(axes), shrink=0.6, pad=0.02, ticks=[0, 0.5, 1])
+    bar.outline.set_visible(False)
+    bar.set_label("share of the true class")
+    return figure
+
+
+@_styled
+def learning_curves(panels: Sequence[Mapping[str, Any]], *, chance: float) -> Figure:
+    """Loss and validation UAR over epochs, median and 10th to 90th percentile over folds.
+
+    ``panels``: ``{title, train_loss, val_loss, val_uar}``, each a list of arrays, one per fit. A curve is
+    drawn as far as half of the fits got (fits stop early at different epochs).
+    """
+    figure, axes = _axes(2 * len(panels), height=2.35, columns=2)
+    for row, panel in enumerate(panels):
+        loss, uar = axes[2 * row], axes[2 * row + 1]
+        _band(loss, panel["train_loss"], colour=_COLOURS[0], label="training", ls="-")
+        _band(loss, panel["val_loss"], colour=_COLOURS[1], label="validation", ls=(0, (5, 1.5)))
+        _band(uar, panel["val_uar"], colour=_COLOURS[1], label="validation", ls=(0, (5, 1.5)))
+        uar.axhline(chance, color=INK, lw=0.9, ls=(0, (4, 2)), label="chance")
+        loss.set_ylabel("loss (nats)")
+        uar.set_ylabel("validation UAR")
+        uar.set_ylim(0, max(0.5, min(1.0, uar.get_ylim()[1] * 1.05)))
+        for axis in (loss, uar):
+            axis.set_xlabel("epoch")
+            axis.set_title(panel["title"])
+            axis.set_xlim(left=1)
+            _grid(axis)
+            axis.legend(loc="best")
+    return figure
+
+
+@_styled
+def topographies(
+    values: NDArray[np.floating], *, bands: Sequence[str], channels: Sequence[str], label: str
+) -> Figure | None:
+    """One head per band on one colour scale.
+
+    Parameters
+    ----------
+    values
+        (bands, channels), not negative.
+
+    Returns
+    -------
+    Figure or None
+        None where fewer than eight channels have a known place on the head.
+    """
+    from matplotlib.patches import Circle
+
+    place = topography.positions(tuple(channels))
+    known = [i for i, name in enumerate(channels) if name in place]
+    if len(known) < 8:
+        return None
+    points = np.array([place[channels[i]] for i in known])
+    heads = np.asarray(values, float)[:, known]
+    high = float(heads.max()) or 1.0
+    figure, axes = _axes(len(bands), height=2.05, columns=len(bands))
+    image = None
+    for axis, band, head in zip(axes, bands, heads, strict=True):
+        image = axis.imshow(
+            topography.interpolate(points, head), extent=(-1, 1, -1, 1), origin="lower", cmap="viridis", vmin=0,
+            vmax=high, interpolation="none",
+        )  # fmt: skip
+        rim = Circle((0, 0), 1.0, fill=False, ec=INK, lw=1.1, zorder=4)
+        axis.add_patch(rim)
+        image.set_clip_path(rim)
+        axis.plot([-0.13, 0, 0.13], [0.992, 1.13, 0.992], color=INK, lw=1.1, zorder=3)
+        for ear in (-1, 1):
+            axis.plot(ear * np.array([0.985, 1.05, 1.06, 0.985]), [0.17, 0.14, -0.14, -0.17], color=INK, lw=1.1)
+        axis.plot(*points.T, "o", ms=1.3, color="white", mec=INK, mew=0.25, zorder=5)
+        axis.set_xlim(-1.16, 1.16)
+        axis.set_ylim(-1.1, 1.2)
+        axis.set_aspect("equal")
+        axis.set_axis_off()
+        axis.set_title(band, loc="center")
+    bar = figure.colorbar(image, ax=list(axes), shrink=0.62, pad=0.01, ticks=[0, high])
+    bar.ax.set_yticklabels(["0", "max"])
+    bar.outline.set_visible(False)
+    bar.set_label(label)
+    return figure
+
+
+@_styled
+def reliability(panels: Sequence[Mapping[str, Any]], *, n_bins: int = 10) -> Figure:
+    """Stated confidence against the share that was right.
+
+    ``panels``: ``{title, confidence: (samples,), correct: (samples,), ece}``; dot size grows with the number
+    of samples in the bin.
+    """
+    figure, axes = _axes(len(panels), height=2.75, columns=min(3, max(2, len(panels))))
+    for axis, panel in zip(axes, panels, strict=False):
+        confidence, correct = np.asarray(panel["confidence"], float), np.asarray(panel["correct"], float)
+        bins = np.minimum((confidence * n_bins).astype(int), n_bins - 1)
+        count = np.bincount(bins, minlength=n_bins)
+        seen = count > 0
+        x = np.bincount(bins, weights=confidence, minlength=n_bins)[seen] / count[seen]
+        y = np.bincount(bins, weights=correct, minlength=n_bins)[seen] / count[seen]
+        axis.plot([0, 1], [0, 1], color=GREY, lw=0.9, ls=(0, (4, 2)))
+        axis.plot(x, y, color=_COLOURS[0], lw=1.2, zorder=3)
+        axis.scatter(x, y, s=8 + 90 * count[seen] / count.sum(), color=_COLOURS[0], ec="white", lw=0.6, zorder=4)
+        axis.text(0.04, 0.95, f"ECE {panel['ece']:.3f}", transform=axis.transAxes, va="top")
+        axis.set_title(panel["title"])
+        axis.set_xlim(0, 1)
+        axis.set_ylim(0, 1)
+        axis.set_aspect("equal")
+        axis.set_xlabel("stated probability of the answer")
+        _grid(axis)
+    axes[0].set_ylabel("share of answers that were right")
+    return figure
+
+
+@_styled
+def models(panels: Sequence[Mapping[str, Any]], *, chance: float) -> Figure:
+    """Every model, one line each: ``panels``: ``{title, rows: [{label, marks: [{label, value, low, high}]}],
+    oracle}``; marks of one label share colour and sign."""
+    n_rows = max(len(p["rows"]) for p in panels)
+    n_marks = max(len(r["marks"]) for p in panels for r in p["rows"])
+    figure, axes = _axes(
+        len(panels), height=1.0 + n_rows * (0.14 + 0.13 * n_marks), columns=min(3, max(1, len(panels)))
+    )
+    labels = list(dict.fromkeys(m["label"] for p in panels for r in p["rows"] for m in r["marks"]))
+    for number, (axis, panel) in enumerate(zip(axes, panels, strict=True)):
+        y = np.arange(len(panel["rows"]))[::-1]
+        for height, row in zip(y, panel["rows"], strict=True):
+            for i, mark in enumerate(row["marks"]):
+                at = height + 0.26 * ((len(row["marks"]) - 1) / 2 - i)
+                colour = _colour(labels, mark["label"])
+                axis.plot([mark["low"], mark["high"]], [at, at], color=colour, lw=1.3, zorder=3)
+                marker = _MARKERS[labels.index(mark["label"]) % len(_MARKERS)]
+                axis.plot(mark["value"], at, marker, ms=5, color=colour, mec="white", mew=0.5, zorder=4)
+        axis.axvline(chance, color=INK, lw=0.9, ls=(0, (4, 2)))
+        axis.set_yticks(y, [r["label"] for r in panel["rows"]] if number % 3 == 0 else [""] * len(y))
+        axis.tick_params(axis="y", length=0)
+        axis.set_xlim(0, 1)
+        axis.set_ylim(-0.6, len(panel["rows"]) - 0.4)
+        axis.set_xlabel("accuracy by trial")
+        axis.set_title(panel["title"])
+        axis.grid(axis="x", color=PALE, lw=0.8)
+    handles = [
+        _line(_colour(labels, name), name, marker=_MARKERS[i % len(_MARKERS)], ms=5, mec="white")
+        for i, name in enumerate(labels)
+    ]
+    _legend_below(figure, [*handles, _line(INK, "chance", ls=(0, (4, 2)))])
+    return figure
+
+
+@_styled
+def feature_agreement(
+    panels: Sequence[Mapping[str, Any]], *, ours: str = "ours", shipped: str = "shipped"
+) -> Figure:
+    """Density of one feature set against the other; ``panels``: ``{title, ours, shipped, r}``, flat arrays."""
+    figure, axes = _axes(len(panels), height=2.1, columns=len(panels))
+    for axis, panel in zip(axes, panels, strict=True):
+        x, y = np.asarray(panel["shipped"], float), np.asarray(panel["ours"], float)
+        low, high = float(min(x.min(), y.min())), float(max(x.max(), y.max()))
+        pad = 0.03 * (high - low or 1.0)
+        edges = np.linspace(low - pad, high + pad, 61)
+        counts, _, _ = np.histogram2d(y, x, bins=(edges, edges))
+        shade = np.ma.masked_equal(np.log1p(counts), 0)
+        axis.imshow(
+            shade, extent=(edges[0], edges[-1], edges[0], edges[-1]), origin="lower", cmap="Blues",
+            interpolation="none", vmin=-0.5, zorder=2,
+        )  # fmt: skip
+        axis.plot([edges[0], edges[-1]] * 2, [edges[0], edges[-1]] * 2, color="#b0122b", lw=0.8, zorder=3)
+        axis.text(0.05, 0.95, f"r = {panel['r']:.3f}", transform=axis.transAxes, va="top")
+        axis.set_title(panel["title"])
+        axis.set_xlabel(shipped)
+    axes[0].set_ylabel(ours)
+    return figure
+
+
+def _axes(n: int, *, height: float, columns: int = 1) -> tuple[Figure, list[Axes]]:
+    """``n`` axes in rows of ``columns``; ``height`` is that of one row, in inches."""
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+    from matplotlib.figure import Figure
+
+    rows = -(-n // columns)
+    figure = Figure(figsize=(WIDTH, height * rows), layout="constrained")
+    FigureCanvasSVG(figure)
+    return figure, [figure.add_subplot(rows, columns, i + 1) for i in range(n)]
+
+
+def _colour(labels: Sequence[str], label: str) -> str:
+    return _COLOURS[labels.index(label) % len(_COLOURS)]
+
+
+def _grid(axis: Axes) -> None:
+    axis.grid(axis="y", color=PALE, lw=0.8)
+
+
+def _bar(axis: Axes, x: float, width: float, bar: Mapping[str, Any], *, colour: str) -> None:
+    axis.bar(x, bar["value"], width, color=colour, zorder=2)
+    axis.plot([x, x], [bar["low"], bar["high"]], color="white", lw=3.2, zorder=5)
+    axis.plot([x, x], [bar["low"], bar["high"]], color=INK, lw=1.3, zorder=6)
+    if bar.get("chance_low") is not None:
+        height = bar["chance_high"] - bar["chance_low"]
+        axis.bar(x, height, width * 1.16, bottom=bar["chance_low"], color="#b9c0c8", alpha=0.75, zorder=3)
+    if bar.get("oracle") is not None:
+        axis.plot([x - width * 0.6, x + width * 0.6], [bar["oracle"]] * 2, color="#b0122b", lw=2.2, zorder=7)
+
+
+def _swarm(values: NDArray[np.float64], *, step: float = 0.055, near: float = 0.012) -> NDArray[np.float64]:
+    """Shifts that part dots of (almost) the same height; ``values`` is sorted."""
+    shift = np.zeros(len(values))
+    start = 0
+    for i in range(1, len(values) + 1):
+        if i == len(values) or values[i] - values[i - 1] > near:
+            n = i - start
+            spread = step if n <= 10 else 0.5 / n
+            shift[start:i] = spread * (np.arange(n) - (n - 1) / 2)
+            start = i
+    return shift
+
+
+def _band(axis: Axes, curves: Sequence[NDArray[np.float64]], *, colour: str, label: str, ls: Any) -> None:
+    curves = [np.asarray(c, float) for c in curves if len(c)]
+    if not curves:
+        return
+    longest = max(map(len, curves))
+    table = np.full((len(curves), longest), np.nan)
+    for row, curve in zip(table, curves, strict=True):
+        row[: len(curve)] = curve
+    reach = int((np.isfinite(table).mean(axis=0) >= 0.5).sum())
+    table = table[:, : max(reach, 1)]
+    epoch = np.arange(1, table.shape[1] + 1)
+    low, middle, high = np.nanpercentile(table, (10, 50, 90), axis=0)
+    axis.fill_between(epoch, low, high, color=colour, alpha=0.18, lw=0)
+    axis.plot(epoch, middle, color=colour, lw=1.7, ls=ls, label=label)
+
+
+def _patch(colour: str, label: str) -> Any:
+    from matplotlib.patches import Patch
+
+    return Patch(facecolor=colour, label=label)
+
+
+def _line(colour: str, label: str, **options: Any) -> Any:
+    from matplotlib.lines import Line2D
+
+    return Line2D([], [], color=colour, label=label, **{"lw": 1.2, **options})
+
+
+def _legend_below(figure: Figure, handles: Sequence[Any]) -> None:
+    figure.legend(handles=list(handles), loc="outside lower left", ncols=min(6, len(handles)))

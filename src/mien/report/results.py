@@ -1,0 +1,263 @@
+"""The numbers of a run: ``report.json`` from the run folder, and from nothing else."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien import metrics
+from mien.core import HELD_OUT
+from mien.report.run_folder import Run, read_run
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+METRICS = ("accuracy", "uar", "uf1", "kappa")
+CONTROL_METRIC = "accuracy"
+N_DRAWS = 1000
+"""Draws of the bootstrap and of the permutations behind every interval."""
+GROUP = ("system", "model", "recipe", "normalise", "modalities", "protocol")
+EXTRA = "uses the test subject's own annotation"
+ORACLE_OF = {"train": "inductive", "subject": "subject_known"}
+"""The oracle that knows as much as the normalisation tells a model."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Scored:
+    """Predictions of one condition at one level, all seeds stacked.
+
+    Attributes
+    ----------
+    ids, subject, stimulus
+        Object arrays (rows,): the window or trial, and where it comes from.
+    seed, label
+        Integers (rows,).
+    probability
+        (rows, classes).
+    """
+
+    ids: NDArray[Any]
+    seed: NDArray[np.int64]
+    subject: NDArray[Any]
+    stimulus: NDArray[Any]
+    label: NDArray[np.int64]
+    probability: NDArray[np.float64]
+
+    @property
+    def answer(self) -> NDArray[np.int64]:
+        """The most probable class of each row."""
+        return self.probability.argmax(axis=1)
+
+    @property
+    def seeds(self) -> list[int]:
+        """The seeds, in order."""
+        return [int(s) for s in np.unique(self.seed)]
+
+    @property
+    def n_classes(self) -> int:
+        """Number of classes."""
+        return int(self.probability.shape[1])
+
+    def only(self, rows: NDArray[np.bool_]) -> Scored:
+        """The rows of a mask."""
+        return Scored(**{name: getattr(self, name)[rows] for name in self.__dataclass_fields__})
+
+
+def results(run_folder: str | Path | Run) -> list[dict[str, Any]]:
+    """The rows of ``report.json``.
+
+    Parameters
+    ----------
+    run_folder
+        The folder, or what :func:`mien.report.read_run` made of it.
+
+    Returns
+    -------
+    list of dict
+        One per system, model, recipe, normalisation, subset of modalities, protocol and level (``trial``,
+        ``window``); trials first. The keys are those of the design, and: ``metrics[name]["seeds_sd"]``, the
+        standard deviation over seeds (None for one seed), and ``extra`` on rows of selected test windows.
+
+    Notes
+    -----
+    Predictions of all folds are pooled, for each seed by itself, and a score is computed once on the pool; it
+    is never the mean of scores of folds. ``value`` is the mean of the seeds' scores. ``low`` and ``high`` are
+    the 2.5th and 97.5th percentile of a bootstrap crossed over subjects and stimuli (over subjects only where
+    no stimulus is shared), in which a drawn subject or stimulus brings its predictions of every seed.
+    A trial's probabilities are the mean over its windows. ``chance.majority`` is the share of the most
+    frequent class among what was tested. ``controls.shuffled`` was trained on labels permuted over stimuli;
+    ``controls.permuted`` scores these predictions against labels permuted over stimuli: mean and 95 %
+    interval, the chance interval. ``held_out`` is what the audit proved, not what the protocol declares.
+    ``oracle`` is the made-up data's best possible accuracy for the same modalities and level; it is None for
+    leaky protocols and where no oracle was recorded.
+    """
+    run = run_folder if isinstance(run_folder, Run) else read_run(run_folder)
+    rows = [row for key, frames in _groups(run) for row in _rows_of(run, key, frames)]
+    order = {"trial": 0, "window": 1}
+    return sorted(
+        rows,
+        key=lambda r: (
+            order[r["level"]], "extra" in r, r["protocol"], r["normalise"], r["system"], r["model"], r["recipe"],
+            -len(r["modalities"]), r["modalities"],
+        ),
+    )  # fmt: skip
+
+
+def write_report_json(folder: str | Path) -> Path:
+    """Write ``report.json`` into a run folder and return its path; the same run gives the same bytes."""
+    run = read_run(folder)
+    audit = {"verdict": run.audit["verdict"], "findings": run.audit["findings"]}
+    return write_json(run.path / "report.json", {"results": results(run), "audit": audit})
+
+
+def write_json(path: Path, value: Any) -> Path:
+    """Write JSON as the run folder does; the file appears whole or not at all."""
+    return write_text(path, json.dumps(value, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def write_text(path: Path, text: str) -> Path:
+    """Write UTF-8 text; the file appears whole or not at all."""
+    temporary = path.with_name(f".{path.name}.part")
+    temporary.write_text(text.rstrip("\n") + "\n", "utf-8", newline="\n")
+    os.replace(temporary, path)
+    return path
+
+
+def scored(frame: pd.DataFrame, *, level: str, n_classes: int) -> Scored:
+    """Predictions of one condition as arrays, by window or averaged over the windows of each trial."""
+    probability = frame[[f"p_{c}" for c in range(n_classes)]].to_numpy(np.float64)
+    columns = {
+        "ids": frame["sample"].to_numpy(object),
+        "seed": frame["seed"].to_numpy(np.int64),
+        "subject": frame["subject"].to_numpy(object),
+        "stimulus": frame["stimulus"].to_numpy(object),
+        "label": frame["label"].to_numpy(np.int64),
+    }
+    if level == "trial":
+        parts = []
+        trial = frame["trial"].to_numpy(object)
+        for seed in np.unique(columns["seed"]):
+            rows = np.flatnonzero(columns["seed"] == seed)
+            names, first = np.unique(trial[rows].astype(str), return_index=True)
+            part = {name: values[rows][first] for name, values in columns.items()} | {"ids": names.astype(object)}
+            parts.append(part | {"probability": _trial_means(probability[rows], trial[rows], names)})
+        return Scored(**{name: np.concatenate([p[name] for p in parts]) for name in parts[0]})
+    return Scored(**columns, probability=probability)
+
+
+def shared_stimuli(rows: Scored) -> bool:
+    """Whether any stimulus was met by two subjects."""
+    pairs = {(str(a), str(b)) for a, b in zip(rows.subject, rows.stimulus, strict=True)}
+    return len({stimulus for _, stimulus in pairs}) < len(pairs)
+
+
+def score_table(rows: Scored) -> dict[str, dict[str, float | None]]:
+    """Every metric with its interval and spread over seeds; see :func:`results`."""
+    by_seed = [_point_scores(rows.only(rows.seed == seed)) for seed in rows.seeds]
+    intervals = metrics.bootstrap_interval(
+        rows.label, rows.answer, subject=rows.subject, stimulus=rows.stimulus if shared_stimuli(rows) else None,
+        n_classes=rows.n_classes, n_draws=N_DRAWS, seed=0,
+    )  # fmt: skip
+    table: dict[str, dict[str, float | None]] = {}
+    for name in METRICS:
+        values = [scores[name] for scores in by_seed]
+        low, high = _ends(intervals[name])
+        table[name] = {
+            "value": _finite(np.mean(values)),
+            "low": _finite(low),
+            "high": _finite(high),
+            "seeds_sd": _finite(np.std(values, ddof=1)) if len(values) > 1 else None,
+        }
+    return table
+
+
+def chance_interval(rows: Scored) -> dict[str, Any]:
+    """Mean and 95 % interval of the control metric when labels are permuted over stimuli."""
+    found = metrics.permutation_interval(
+        rows.label, rows.answer, stimulus=rows.stimulus, subject=rows.subject, n_classes=rows.n_classes,
+        n_draws=N_DRAWS, seed=0,
+    )[CONTROL_METRIC]  # fmt: skip
+    low, high = _ends(found)
+    return {"metric": CONTROL_METRIC, "value": _finite(found["value"]), "low": _finite(low), "high": _finite(high)}
+
+
+def _groups(run: Run) -> Iterator[tuple[dict[str, str], dict[str, pd.DataFrame]]]:
+    for key, frame in run.predictions.groupby(list(GROUP), sort=True):
+        frames = {str(control): part for control, part in frame.groupby("control", sort=True)}
+        if "none" in frames:
+            yield dict(zip(GROUP, map(str, key), strict=True)), frames
+
+
+def _rows_of(run: Run, key: Mapping[str, str], frames: Mapping[str, pd.DataFrame]) -> Iterator[dict[str, Any]]:
+    by_window = run.record.get("level", "window") == "window"
+    for level in ("trial", "window") if by_window else ("trial",):
+        yield _row(run, key, frames, level=level)
+    selected = frames["none"]["selected"].to_numpy(bool)
+    if by_window and selected.any() and not selected.all():
+        only = {name: part[part["selected"].to_numpy(bool)] for name, part in frames.items()}
+        yield {**_row(run, key, only, level="window"), "oracle": None, "extra": EXTRA}
+
+
+def _row(
+    run: Run, key: Mapping[str, str], frames: Mapping[str, pd.DataFrame], *, level: str
+) -> dict[str, Any]:
+    n_classes = len(run.classes)
+    rows = scored(frames["none"], level=level, n_classes=n_classes)
+    _, counts = np.unique(rows.label[rows.seed == rows.seeds[0]], return_counts=True)
+    controls = {"permuted": chance_interval(rows)}
+    if len(frames.get("shuffled", ())):
+        shuffled = score_table(scored(frames["shuffled"], level=level, n_classes=n_classes))[CONTROL_METRIC]
+        controls["shuffled"] = {"metric": CONTROL_METRIC, **{k: shuffled[k] for k in ("value", "low", "high")}}
+    proven = run.audit["proven"].get(key["protocol"], ())
+    return {
+        **key,
+        "modalities": key["modalities"].split("+"),
+        "held_out": [word for word in HELD_OUT if word in proven],
+        "level": level,
+        "n": len(set(rows.ids)),
+        "n_subjects": len(set(rows.subject)),
+        "n_stimuli": len(set(rows.stimulus)),
+        "seeds": rows.seeds,
+        "metrics": score_table(rows),
+        "chance": {"uniform": 1 / n_classes, "majority": float(counts.max() / counts.sum())},
+        "controls": controls,
+        "oracle": _oracle(run, key, level=level),
+    }
+
+
+def _oracle(run: Run, key: Mapping[str, str], *, level: str) -> dict[str, Any] | None:
+    if run.record["protocols"].get(key["protocol"], {}).get("leaky"):
+        return None
+    kind = ORACLE_OF.get(key["normalise"], "")
+    found = ((run.record.get("oracle") or {}).get(kind) or {}).get(key["modalities"], {}).get(level)
+    return None if not found else {"kind": kind, "value": found["accuracy"], "se": found["se"]}
+
+
+def _point_scores(rows: Scored) -> dict[str, float]:
+    functions = {name: getattr(metrics, name) for name in METRICS}
+    return {name: float(f(rows.label, rows.answer, rows.n_classes)) for name, f in functions.items()}
+
+
+def _trial_means(
+    probability: NDArray[np.float64], trial: NDArray[Any], names: Sequence[str]
+) -> NDArray[np.float64]:
+    ids, means = metrics.window_to_trial(probability, trial)
+    place = {str(name): i for i, name in enumerate(ids)}
+    return np.asarray(means)[[place[str(name)] for name in names]]
+
+
+def _ends(interval: Any) -> tuple[float, float]:
+    return float(interval["low"]), float(interval["high"])
+
+
+def _finite(value: Any) -> float | None:
+    number = float(value)
+    return number if math.isfinite(number) else None

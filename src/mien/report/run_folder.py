@@ -1,0 +1,197 @@
+"""Reading a run folder (docs/run-folder.md) into memory, with one clear line for whatever is wrong."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.core import InputError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_RERUN = "run the study again (mien run), it goes on where it stopped"
+PREDICTION_COLUMNS = (
+    *("system", "model", "recipe", "normalise", "modalities", "protocol", "control", "seed", "fold"),
+    *("sample", "trial", "subject", "session", "stimulus", "label", "selected"),
+)
+"""The columns of ``predictions.parquet`` that the report reads, besides the probabilities."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Run:
+    """What a run folder holds, as the report needs it.
+
+    Attributes
+    ----------
+    path
+        The folder.
+    record, audit, environment
+        The JSON files.
+    predictions, samples, dropped
+        The tables.
+    study
+        Text of ``study.toml``.
+    curves
+        ``(protocol, normalise, model, seed, fold)`` to the arrays of the learning curve; may be empty.
+    bands
+        The arrays of ``informative_bands.npz``, or None.
+    """
+
+    path: Path
+    record: Mapping[str, Any]
+    audit: Mapping[str, Any]
+    environment: Mapping[str, Any]
+    predictions: pd.DataFrame
+    samples: pd.DataFrame
+    dropped: pd.DataFrame
+    study: str
+    curves: Mapping[tuple[str, str, str, str, str], Mapping[str, NDArray[np.float64]]]
+    bands: Mapping[str, NDArray[Any]] | None
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The class names, in the order of the labels."""
+        return tuple(self.record["classes"])
+
+
+def read_run(folder: str | Path) -> Run:
+    """Read a run folder.
+
+    Raises
+    ------
+    InputError
+        A file is missing, cut short, or does not hold what the format says; names the file.
+    """
+    path = Path(folder)
+    if not path.is_dir():
+        raise InputError("no such run folder", file=path, remedy="give the folder that `mien run` wrote")
+    record = _json(path / "record.json", needs=("classes", "dataset", "protocols", "models", "seeds"))
+    audit = _json(path / "audit.json", needs=("verdict", "findings", "proven"), remedy="run `mien audit` on it")
+    n_classes = len(record["classes"])
+    probabilities = [f"p_{c}" for c in range(n_classes)]
+    predictions = _parquet(path / "predictions.parquet", columns=(*PREDICTION_COLUMNS, *probabilities))
+    _check_predictions(predictions, path / "predictions.parquet", n_classes=n_classes)
+    return Run(
+        path=path,
+        record=record,
+        audit=audit,
+        environment=_json(path / "environment.json", needs=()),
+        predictions=predictions,
+        samples=_parquet(path / "samples.parquet", columns=("sample", "trial", "subject", "stimulus", "label")),
+        dropped=_csv(path / "dropped.csv", columns=("what", "id", "subject", "reason", "count")),
+        study=_text(path / "study.toml"),
+        curves=_curves(path / "figures" / "learning_curves.npz"),
+        bands=_bands(path / "figures" / "informative_bands.npz"),
+    )
+
+
+def _need(path: Path, remedy: str = _RERUN) -> None:
+    if not path.is_file():
+        raise InputError("missing from the run folder", file=path, remedy=remedy)
+
+
+def _text(path: Path) -> str:
+    _need(path)
+    return path.read_text("utf-8", errors="replace")
+
+
+def _json(path: Path, *, needs: tuple[str, ...], remedy: str = _RERUN) -> dict[str, Any]:
+    _need(path, remedy)
+    try:
+        value = json.loads(path.read_text("utf-8"))
+    except ValueError as error:
+        raise InputError(f"not readable as JSON ({error})", file=path, remedy=remedy) from None
+    if not isinstance(value, dict):
+        raise InputError(f"holds a {type(value).__name__}", file=path, expected="an object", remedy=remedy)
+    lacking = [key for key in needs if key not in value]
+    if lacking:
+        raise InputError(f"lacks {', '.join(lacking)}", file=path, remedy=remedy)
+    return value
+
+
+def _parquet(path: Path, *, columns: tuple[str, ...]) -> pd.DataFrame:
+    import pandas as pd
+
+    _need(path)
+    try:
+        table = pd.read_parquet(path)
+    except (OSError, ValueError) as error:  # pyarrow's own errors derive from these two
+        first = str(error).splitlines()[0]
+        raise InputError(f"not readable as Parquet ({first})", file=path, remedy=_RERUN) from None
+    return _checked(table, path, columns)
+
+
+def _csv(path: Path, *, columns: tuple[str, ...]) -> pd.DataFrame:
+    import pandas as pd
+
+    _need(path)
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except ValueError as error:
+        raise InputError(f"not readable as CSV ({error})", file=path, remedy=_RERUN) from None
+    return _checked(table, path, columns)
+
+
+def _checked(table: pd.DataFrame, path: Path, columns: tuple[str, ...]) -> pd.DataFrame:
+    lacking = [c for c in columns if c not in table]
+    if lacking:
+        raise InputError(f"lacks the column(s) {', '.join(lacking)}", file=path, remedy=_RERUN)
+    return table
+
+
+def _check_predictions(table: pd.DataFrame, path: Path, *, n_classes: int) -> None:
+    if table.empty:
+        raise InputError("holds no prediction", file=path, remedy=_RERUN)
+    label = table["label"].to_numpy()
+    if not ((label >= 0) & (label < n_classes)).all():
+        raise InputError(
+            f"labels from {label.min()} to {label.max()}", file=path, expected=f"0 to {n_classes - 1}"
+        )
+    values = table[[f"p_{c}" for c in range(n_classes)]].to_numpy()
+    # float32 probabilities of a dozen classes sum to one within about 1e-6; 1e-3 finds logits and cut columns
+    if not (np.isfinite(values).all() and np.abs(values.sum(axis=1) - 1).max() < 1e-3):
+        raise InputError("probabilities that are not finite or do not sum to one", file=path, remedy=_RERUN)
+
+
+def _npz(path: Path) -> dict[str, NDArray[Any]]:
+    if not path.is_file():
+        return {}
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return {key: arrays[key] for key in arrays.files}
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise InputError(f"not readable as .npz ({error})", file=path, remedy=_RERUN) from None
+
+
+def _curves(path: Path) -> dict[tuple[str, str, str, str, str], dict[str, NDArray[np.float64]]]:
+    curves: dict[tuple[str, str, str, str, str], dict[str, NDArray[np.float64]]] = {}
+    for key, array in _npz(path).items():
+        name, _, quantity = key.removeprefix("curve/").rpartition("/")
+        parts = name.split("|", 4)
+        if len(parts) != 5:
+            raise InputError(
+                f"array {key!r}", file=path, expected="curve/<protocol>|<normalise>|<model>|<seed>|<fold>/<what>"
+            )
+        curves.setdefault((parts[0], parts[1], parts[2], parts[3], parts[4]), {})[quantity] = array
+    return curves
+
+
+def _bands(path: Path) -> dict[str, NDArray[Any]] | None:
+    arrays = _npz(path)
+    if not arrays:
+        return None
+    lacking = {"values", "bands", "channels"} - set(arrays)
+    if lacking:
+        raise InputError(f"lacks {', '.join(sorted(lacking))}", file=path, remedy=_RERUN)
+    shape = (len(arrays["bands"]), len(arrays["channels"]))
+    if arrays["values"].shape != shape:
+        raise InputError(f"values of shape {arrays['values'].shape}", file=path, expected=f"{shape}")
+    return arrays

@@ -1,0 +1,275 @@
+"""Features of many recordings, through the store, in parallel."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mien import features
+from mien.core import Features, InputError, MienError, Recording, Stream, Trial
+from mien.run.store import KeyParts, Store, hash_files
+
+Progress = Callable[[int, int, str], None]
+OnFault = Callable[[str, str, InputError], None]
+
+_TRIALS_PER_TASK = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeatureSpec:
+    """One kind of features wanted.
+
+    Attributes
+    ----------
+    modality
+        Key of the result (``"eeg"``, ``"eye"``); ``shipped`` also chooses its stream by it.
+    name, recipe, options
+        What :func:`mien.features.compute` takes.
+    stream
+        Stream of the recordings; default: the one that the feature reads.
+    """
+
+    modality: str
+    name: str
+    recipe: str = "corrected"
+    options: Mapping[str, Any] = field(default_factory=dict)
+    stream: str | None = None
+
+    def resolved(self) -> FeatureSpec:
+        """The same with every option and the stream written out; errors name what does not exist."""
+        options = features.resolve_options(self.name, recipe=self.recipe, **self.options)
+        if "modality" in options:
+            options["modality"] = self.modality
+        stream = self.stream or features.stream_name(self.name, **_chooses_stream(self.name, options))
+        return FeatureSpec(
+            modality=self.modality, name=self.name, recipe=self.recipe, options=options, stream=stream
+        )
+
+
+def _chooses_stream(name: str, options: Mapping[str, Any]) -> Mapping[str, Any]:
+    return options if features.info(name).modality == "any" else {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Job:
+    """One result to be made."""
+
+    spec: FeatureSpec
+    recording: Recording
+    trial: Trial
+    parts: KeyParts
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Fault:
+    """An error of one job, in a form that passes between processes."""
+
+    modality: str
+    trial: str
+    text: str
+
+
+def extract(
+    recordings: Iterable[Recording],
+    specs: Sequence[FeatureSpec],
+    store: Store,
+    *,
+    workers: int = 1,
+    progress: Progress | None = None,
+    on_fault: OnFault | None = None,
+) -> dict[tuple[str, str], Features]:
+    """Features of every trial that has the stream, from the store where they are there already.
+
+    Parameters
+    ----------
+    recordings
+        Their sources must tell their files by ``files() -> tuple[Path, ...]``: a result is looked up by what
+        these hold. With more than one worker they must also pickle.
+    specs
+        What to extract, one for each modality.
+    store
+        Where results are kept. A killed run goes on where it stopped.
+    workers
+        Processes. The results are the same bytes for any number.
+    progress
+        Called with (done, total, text) after each piece of work.
+    on_fault
+        Called with (modality, trial id, error) for a trial that cannot be used, which is then left out.
+        Default: the error is raised; what was finished stays in the store.
+
+    Returns
+    -------
+    dict
+        (modality, trial id) to features, whose values are memory maps. A trial whose recording lacks the
+        stream, or whose time the stream does not cover, is not in it.
+    """
+    specs = [spec.resolved() for spec in specs]
+    _refuse_repeats("modality of the features", [spec.modality for spec in specs])
+    jobs = _jobs(list(recordings), specs, store, workers)
+    todo = [job for job in jobs if job.parts not in store]
+    done, total = len(jobs) - len(todo), len(jobs)
+    if progress is not None:
+        progress(done, total, "features")
+    failed = set()
+    for text, made, faults in _results(_tasks(todo), store, workers):
+        for fault in faults:
+            error = InputError(f"{fault.modality} features of trial {fault.trial}: {fault.text}")
+            if on_fault is None:
+                raise error
+            failed.add((fault.modality, fault.trial))
+            on_fault(fault.modality, fault.trial, error)
+        done += made
+        if progress is not None:
+            progress(done, total, text)
+    if todo:
+        store.index()
+    wanted = ((job.spec.modality, job.trial.id, job.parts) for job in jobs)
+    return {(m, trial): store.get(parts) for m, trial, parts in wanted if (m, trial) not in failed}
+
+
+def _refuse_repeats(what: str, found: list[str]) -> None:
+    repeated = sorted({x for x in found if found.count(x) > 1}) if len(set(found)) < len(found) else []
+    if repeated:
+        raise InputError(f"{what} repeats: {', '.join(repeated[:5])}", remedy="give each its own name")
+
+
+def _jobs(
+    recordings: list[Recording], specs: Sequence[FeatureSpec], store: Store, workers: int
+) -> list[_Job]:
+    _refuse_repeats("trial id", [trial.id for recording in recordings for trial in recording.trials])
+    wanted = [
+        (spec, recording, trial, stream)
+        for spec in specs
+        for recording in recordings
+        if (stream := recording.streams.get(str(spec.stream))) is not None
+        for trial in recording.trials
+        if stream.covers(trial.span)
+    ]
+    files = {id(stream): _files(recording, stream) for _, recording, _, stream in wanted}
+    prints = _fingerprints(sorted({path for paths in files.values() for path in paths}), store, workers)
+    return [
+        _Job(
+            spec=spec,
+            recording=recording,
+            trial=trial,
+            parts=_parts(spec, recording, trial, stream, tuple(prints[p] for p in files[id(stream)])),
+        )
+        for spec, recording, trial, stream in wanted
+    ]
+
+
+def _files(recording: Recording, stream: Stream) -> tuple[str, ...]:
+    function: Callable[[], tuple[Path, ...]] | None = getattr(stream.source, "files", None)
+    if function is None:
+        raise InputError(
+            f"stream {stream.name!r} of {recording.id} does not tell which files it is read from",
+            expected="a source with files()",
+            remedy="add files() to the source, or use mien.features.compute, which stores nothing",
+        )
+    return tuple(str(path) for path in function())
+
+
+def _parts(
+    spec: FeatureSpec, recording: Recording, trial: Trial, stream: Stream, sources: tuple[str, ...]
+) -> KeyParts:
+    parameters = {
+        "recipe": spec.recipe,
+        "options": spec.options,
+        "dataset": recording.dataset,
+        "recording": recording.id,
+        "trial": trial.id,
+        "span": [trial.span.start, trial.span.duration],
+        "stream": stream.name,
+        "rate": stream.rate,
+        "unit": stream.unit,
+        "channels": stream.channels,
+        "reader": str(getattr(stream.source, "version", "")),
+    }
+    return KeyParts(
+        sources=sources,
+        extractor=spec.name,
+        version=features.info(spec.name).version,
+        parameters=parameters,
+    )
+
+
+def _fingerprints(paths: list[str], store: Store, workers: int) -> dict[str, str]:
+    prints = {path: store.remembered(path) for path in paths}
+    missing = [path for path, digest in prints.items() if digest is None]
+    if not missing:
+        return {path: str(digest) for path, digest in prints.items()}
+    if workers > 1 and len(missing) > 1 and sum(Path(p).stat().st_size for p in missing) > 1 << 28:
+        with _pool(min(workers, len(missing))) as pool:
+            parts = list(pool.map(hash_files, [[path] for path in missing]))
+        found = {path: entry for part in parts for path, entry in part.items()}
+    else:
+        found = hash_files(missing)
+    store.remember(found)
+    return {path: found[path][2] if digest is None else digest for path, digest in prints.items()}
+
+
+def _tasks(todo: list[_Job]) -> list[list[_Job]]:
+    """Jobs in pieces of a few trials of one recording, so that each trial is read once for all its specs."""
+    trials: dict[str, dict[str, list[_Job]]] = {}
+    for job in todo:
+        trials.setdefault(job.recording.id, {}).setdefault(job.trial.id, []).append(job)
+    tasks = []
+    for by_trial in trials.values():
+        groups = list(by_trial.values())
+        for first in range(0, len(groups), _TRIALS_PER_TASK):
+            tasks.append([job for group in groups[first : first + _TRIALS_PER_TASK] for job in group])
+    return tasks
+
+
+def _results(tasks: list[list[_Job]], store: Store, workers: int) -> Iterator[tuple[str, int, list[_Fault]]]:
+    """(recording, number of jobs, faults) of each task as it is finished."""
+    if workers <= 1 or len(tasks) <= 1:
+        for task in tasks:
+            yield task[0].recording.id, len(task), _run(task, store)
+        return
+    with _pool(min(workers, len(tasks))) as pool:
+        waiting: dict[Future[list[_Fault]], list[_Job]] = {}
+        try:
+            for task in tasks:
+                waiting[pool.submit(_run, task, store)] = task
+            while waiting:
+                ready, _ = wait(waiting, return_when=FIRST_COMPLETED)
+                for future in ready:
+                    task = waiting.pop(future)
+                    yield task[0].recording.id, len(task), future.result()
+        except BrokenProcessPool as fault:
+            raise InputError(
+                "a worker process was ended from outside, perhaps for want of memory",
+                remedy="run again with fewer workers; what was finished is kept",
+            ) from fault
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _pool(workers: int) -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+
+
+def _run(task: list[_Job], store: Store) -> list[_Fault]:
+    """Make and store the results of a task; each trial and stream is read once."""
+    from threadpoolctl import threadpool_limits
+
+    faults = []
+    read: tuple[tuple[str, str], Any] | None = None
+    with threadpool_limits(1):  # one thread each: the same bytes and no crowding for any number of workers
+        for job in task:
+            name = str(job.spec.stream)
+            try:
+                if read is None or read[0] != (job.trial.id, name):
+                    read = ((job.trial.id, name), job.recording.streams[name].read(job.trial.span))
+                signal = read[1]
+                made = features.compute(job.spec.name, signal, recipe=job.spec.recipe, **job.spec.options)
+                store.put(job.parts, made)
+            except MienError as fault:
+                faults.append(_Fault(modality=job.spec.modality, trial=job.trial.id, text=str(fault)))
+    return faults

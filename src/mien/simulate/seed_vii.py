@@ -1,0 +1,264 @@
+"""A made-up SEED-VII in the layout of the real one, with the truth beside it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien.core import InputError, registered
+from mien.datasets._seed_layout import BANDS, CHANNELS, CLIP_EMOTIONS, EMOTIONS, EYE_FEATURES, session_of
+from mien.signal import lds_smooth
+from mien.signal.seed_released import released_psd
+from mien.simulate import _latent, _oracle
+from mien.simulate._eeg import BASE_MICROVOLT2, HeadModel, draw_bad_channels, draw_head, eeg_clip
+from mien.simulate._files import write_mat, write_workbook
+from mien.simulate._gaze import Gaze, eye_features, gaze_clip
+
+KINDS = ("eeg_preprocessed", "eeg_features", "eye_features", "continuous_labels", "workbook")
+"""What can be written; the names of the folders of the real data set in lower case."""
+
+Progress = Callable[[int, int, str], None]
+
+
+@registered
+def simulate(
+    out: str | Path,
+    *,
+    seed: int,
+    subjects: int = 8,
+    clips: int = 28,
+    seconds: float = 60.0,
+    effect: float = 1.0,
+    kinds: Sequence[str] = KINDS,
+    workers: int = 1,
+    progress: Progress | None = None,
+) -> Path:
+    """Write a made-up SEED-VII.
+
+    Parameters
+    ----------
+    out
+        Folder to make; must not exist or be empty. It appears whole or not at all.
+    seed
+        Same seed, same bytes, whatever ``workers`` is.
+    subjects
+        How many people, 1-60.
+    clips
+        28, 56 or 80; see :func:`mien.simulate._latent.choose_clips`.
+    seconds
+        Mean length of a clip; at least 8.
+    effect
+        Strength of emotion: 0 is none, 1 the calibrated default.
+    kinds
+        Any of :data:`KINDS`.
+    workers
+        Processes that write subjects side by side.
+
+    Returns
+    -------
+    Path
+        The folder, laid out as the real data set, with ``truth.json`` in it: every parameter of the model
+        (:mod:`mien.simulate._latent`), bad channels, and the oracles.
+    """
+    out = Path(out)
+    _check(out, subjects=subjects, clips=clips, seconds=seconds, effect=effect, kinds=kinds, workers=workers)
+    latent = _latent.draw(seed, n_subjects=subjects, n_clips=clips, seconds=seconds, effect=effect)
+    head = draw_head(seed, n_sources=_latent.N_EEG)
+    partial = out.with_name(out.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        jobs = [(latent, head, s, tuple(kinds), partial) for s in range(subjects)]
+        for done, subject in enumerate(_run(jobs, workers=workers), start=1):
+            if progress is not None:
+                progress(done, subjects, f"subject {subject}")
+        if "workbook" in kinds:
+            write_workbook(partial / "emotion_label_and_stimuli_order.xlsx", _workbook_rows())
+        truth = json.dumps(_truth(latent, head, kinds=kinds, seconds=seconds), indent=1, sort_keys=True)
+        (partial / "truth.json").write_text(truth + "\n", encoding="utf-8")
+        if out.exists():
+            out.rmdir()
+        partial.rename(out)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    return out
+
+
+def _check(
+    out: Path, *, subjects: int, clips: int, seconds: float, effect: float, kinds: Sequence[str], workers: int
+) -> None:
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise InputError("exists and is not empty", file=out, remedy="choose another folder or remove this one")
+    if clips not in (28, 56, 80):
+        raise InputError(
+            f"--clips {clips}", expected="28, 56 or 80 (equal classes in every fold; 80 as in the real table)"
+        )
+    if not 1 <= subjects <= 60:
+        raise InputError(f"--subjects {subjects}", expected="1 to 60")
+    if not 8 <= seconds <= 600:
+        raise InputError(f"--seconds {seconds}", expected="8 to 600 seconds")
+    if not (np.isfinite(effect) and effect >= 0):
+        raise InputError(f"--effect {effect}", expected="a number of 0 or more")
+    if workers < 1:
+        raise InputError(f"--workers {workers}", expected="1 or more")
+    for kind in kinds:
+        if kind not in KINDS:
+            raise InputError(f"--kinds {kind}", expected="any of " + ", ".join(KINDS))
+
+
+_Job = tuple[_latent.Latent, HeadModel, int, tuple[str, ...], Path]
+
+
+def _run(jobs: list[_Job], *, workers: int) -> Iterator[str]:
+    if workers == 1 or len(jobs) == 1:
+        for job in jobs:
+            yield _write_subject(*job)
+        return
+    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=get_context("spawn")) as pool:
+        for future in as_completed([pool.submit(_write_subject, *job) for job in jobs]):
+            yield future.result()
+
+
+def _write_subject(
+    latent: _latent.Latent, head: HeadModel, subject: int, kinds: tuple[str, ...], folder: Path
+) -> str:
+    """All files of one subject; a clip's random numbers depend on seed, subject and clip alone."""
+    name = latent.subjects[subject]
+    z = latent.z[subject]
+
+    def gaze(c: int) -> Gaze:
+        rng = np.random.default_rng([latent.seed, 3, subject, latent.clips[c]])
+        windows = z[c, : latent.n_windows[c], _latent.N_EEG :]
+        return gaze_clip(windows, seconds=int(latent.seconds[c]), rng=rng)
+
+    def eeg(c: int, eyes: Gaze) -> NDArray[np.float64]:
+        clip = latent.clips[c]
+        return eeg_clip(
+            z[c, : latent.n_windows[c], : _latent.N_EEG],
+            seconds=int(latent.seconds[c]),
+            head=head,
+            blinks=eyes.blinks,
+            bad=draw_bad_channels(latent.seed, subject, session_of(clip)),
+            rng=np.random.default_rng([latent.seed, 4, subject, clip]),
+        )
+
+    eyes = [gaze(c) for c in range(len(latent.clips))]
+    shipped: dict[str, list[NDArray[np.float64]]] = {"psd": [], "de": [], "de_LDS": []}
+
+    def preprocessed() -> Iterator[tuple[str, NDArray[np.float64]]]:
+        for c, clip in enumerate(latent.clips):
+            data = eeg(c, eyes[c])
+            if "eeg_features" in kinds:
+                psd = released_psd(data, rate=200.0)
+                shipped["psd"].append(psd)
+                shipped["de"].append(np.log2(100 * psd))
+                shipped["de_LDS"].append(lds_smooth(shipped["de"][-1]))
+            yield str(clip), data
+
+    if "eeg_preprocessed" in kinds:
+        _mat(folder, "EEG_preprocessed", name, preprocessed())
+    elif "eeg_features" in kinds:
+        for _ in preprocessed():
+            pass
+    if "eeg_features" in kinds:
+        variables = (
+            (f"{kind}_{clip}", values[c]) for kind, values in shipped.items() for c, clip in enumerate(latent.clips)
+        )
+        _mat(folder, "EEG_features", name, variables)
+    short = _short_by_one(latent, subject)
+    if "eye_features" in kinds:
+        rows = ((str(clip), eye_features(eyes[c])[: -1 if c in short else None]) for c, clip in enumerate(latent.clips))
+        _mat(folder, "EYE_features", name, rows)
+    if "continuous_labels" in kinds:
+        felt = (
+            (str(clip), latent.intensity[subject, c, None, : latent.n_windows[c]])
+            for c, clip in enumerate(latent.clips)
+        )
+        _mat(folder, "continuous_labels", name, felt)
+    return name
+
+
+def _mat(folder: Path, kind: str, subject: str, variables: Any) -> None:
+    (folder / kind).mkdir(exist_ok=True)
+    write_mat(folder / kind / f"{subject}.mat", variables)
+
+
+def _short_by_one(latent: _latent.Latent, subject: int) -> set[int]:
+    """Clips whose eye features lack the last window, as happens in the real files."""
+    rng = np.random.default_rng([latent.seed, 5, subject])
+    return set(np.flatnonzero(rng.random(len(latent.clips)) < 0.05).tolist())
+
+
+def _workbook_rows() -> list[list[object]]:
+    rows: list[list[object]] = []
+    for session in range(4):
+        numbers = range(session * 20 + 1, session * 20 + 21)
+        rows.append(["Video index", *numbers])
+        rows.append(["Emotion", *(EMOTIONS[CLIP_EMOTIONS[k - 1]] for k in numbers)])
+    return rows
+
+
+def _truth(latent: _latent.Latent, head: HeadModel, *, kinds: Sequence[str], seconds: float) -> dict[str, Any]:
+    sources = {
+        "eeg+eye": np.arange(_latent.N_EEG + _latent.N_EYE),
+        "eeg": np.arange(_latent.N_EEG),
+        "eye": np.arange(_latent.N_EEG, _latent.N_EEG + _latent.N_EYE),
+    }
+    bad = {
+        f"{name}/{session}": draw_bad_channels(latent.seed, s, session)
+        for s, name in enumerate(latent.subjects)
+        for session in sorted({session_of(c) for c in latent.clips})
+    }
+    return {
+        "simulated": True,
+        "dataset": "seed_vii",
+        "seed": latent.seed,
+        "subjects": list(latent.subjects),
+        "clips": list(latent.clips),
+        "kinds": list(kinds),
+        "emotions": list(EMOTIONS),
+        "seconds": seconds,
+        "clip_seconds": latent.seconds.tolist(),
+        "clip_emotions": [EMOTIONS[k] for k in latent.labels],
+        "effect": latent.effect,
+        "model": {
+            "text": _latent.__doc__,
+            "gain": latent.gain,
+            "offset_sd": _latent.OFFSET_SD,
+            "fingerprint_sd": _latent.FINGERPRINT_SD,
+            "noise_sd": _latent.NOISE_SD,
+            "noise_ar": _latent.NOISE_AR,
+            "n_sources": {"eeg": _latent.N_EEG, "eye": _latent.N_EYE, "blink": 1},
+            "offset": latent.offset.tolist(),
+            "fingerprint": latent.fingerprint.tolist(),
+            "pattern": latent.pattern.tolist(),
+            "intensity": [
+                [latent.intensity[s, c, :n].round(6).tolist() for c, n in enumerate(latent.n_windows)]
+                for s in range(len(latent.subjects))
+            ],
+        },
+        "eeg": {
+            "bands": list(BANDS),
+            "channels": list(CHANNELS),
+            "base_microvolt2": list(BASE_MICROVOLT2),
+            "mixing": head.mixing.tolist(),
+            "baseline": head.baseline.tolist(),
+            "bad_channels": {k: v for k, v in bad.items() if v},
+        },
+        "eye": {"features": list(EYE_FEATURES)},
+        "oracle": _oracle.table(_latent.model_of(latent), sources),
+    }
+
+
+def example() -> dict[str, Any]:
+    """Options of the smallest sensible call."""
+    return {"seed": 0, "subjects": 1, "clips": 28, "seconds": 8.0}

@@ -1,0 +1,392 @@
+"""The training loop."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from safetensors import safe_open
+from safetensors.torch import save as save_tensors
+from torch import Tensor, nn
+
+from mien.core import Batch, InputError
+from mien.train._config import FitResult, TrainConfig
+from mien.train._data import Streams
+from mien.train._predict import all_logits, cpu_threads, evaluating, temperature_of
+from mien.train._weights import read_tensors, write_whole
+
+EVALUATION_BATCH = 4096
+
+
+def domain_alpha(progress: float) -> float:
+    """Strength of the reversed gradient at a share of the training: 0 at 0, 0.9999 at 1.
+
+    ``2 / (1 + exp(-10 progress)) - 1``, Ganin and Lempitsky, ICML 2015.
+    """
+    return 2 / (1 + math.exp(-10 * progress)) - 1
+
+
+def learning_rate(config: TrainConfig, step: int, n_steps: int) -> float:
+    """Step size of a step, counted from 0."""
+    if config.schedule == "constant":
+        return config.lr
+    rise = round(config.warmup * n_steps) if config.schedule == "one_cycle" else 0
+    if step < rise:
+        return config.lr * (step + 1) / rise
+    return config.lr * 0.5 * (1 + math.cos(math.pi * (step - rise) / max(n_steps - rise, 1)))
+
+
+def loss_weights(label: NDArray[np.int64], weight: NDArray[np.float32], *, balanced: bool) -> NDArray[np.float32]:
+    """Weight of each sample in the class loss: mean 1 over labelled samples, 0 without a label.
+
+    ``balanced`` makes the weights of every class that occurs sum to the same.
+    """
+    w = np.where(label >= 0, np.asarray(weight, np.float64), 0.0)
+    if balanced and w.any():
+        known = label >= 0
+        total = np.bincount(label[known], weights=w[known])
+        w[known] /= np.where(total > 0, total, 1.0)[label[known]]
+    if not w.sum() > 0:
+        raise InputError("no training sample has a label and a weight", remedy="check labels and selection")
+    return (w * ((label >= 0).sum() / w.sum())).astype(np.float32)
+
+
+def drop_streams(
+    present: NDArray[np.bool_], probability: float, rng: np.random.Generator
+) -> NDArray[np.bool_]:
+    """Presence (samples, streams) after modality dropout.
+
+    With the given probability a sample keeps only k of its m streams, k uniform in 1 … m - 1, which ones
+    uniform; samples with a single stream keep it.
+    """
+    n, n_streams = present.shape
+    m = present.sum(1)
+    hit = rng.random(n) < probability
+    keep = 1 + np.floor(rng.random(n) * np.maximum(m - 1, 1)).astype(int)
+    score = np.where(present, rng.random((n, n_streams)), 2.0)
+    rank = score.argsort(1).argsort(1)
+    return present & (~(hit & (m > 1))[:, None] | (rank < keep[:, None]))
+
+
+@dataclass(kw_only=True)
+class _Progress:
+    """Where a training stands after an epoch, apart from weights and optimiser."""
+
+    epoch: int = 0
+    best_epoch: int = 0
+    best_score: float = -math.inf
+    finished: bool = False
+    history: dict[str, list[float]] = field(default_factory=dict)
+
+
+def _seed(config: TrainConfig, *parts: int) -> int:
+    return int(np.random.SeedSequence([config.seed, *parts]).generate_state(1, np.uint64)[0] >> 1)
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise InputError(f"device {name!r}", expected="'auto', 'cpu', 'cuda' or 'cuda:<number>'") from None
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise InputError(f"device {name!r}, but torch sees no GPU", remedy='use device="auto"')
+    return device
+
+
+def _optimiser(network: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
+    trained = [p for p in network.parameters() if p.requires_grad]
+    if not trained:
+        raise InputError("the network has no parameter to train")
+    groups = [
+        {"params": [p for p in trained if p.ndim >= 2], "weight_decay": config.weight_decay},
+        {"params": [p for p in trained if p.ndim < 2], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW([g for g in groups if g["params"]], lr=config.lr, fused=True)
+
+
+def _snapshot(network: nn.Module) -> dict[str, Tensor]:
+    return {name: value.detach().cpu().clone() for name, value in network.state_dict().items()}
+
+
+class _Checkpoint:
+    """A training's state in one safetensors file, valid for one set of arguments only."""
+
+    def __init__(self, path: Path, key: str, every: float) -> None:
+        self.path, self.key, self.every = path, key, every
+        self.written = time.monotonic()
+
+    def save(
+        self, network: nn.Module, optimiser: torch.optim.Optimizer, best: Mapping[str, Tensor], at: _Progress
+    ) -> None:
+        """Write the state if enough time has passed, or if training is over."""
+        if not at.finished and time.monotonic() - self.written < self.every:
+            return
+        tensors = {f"network.{k}": v for k, v in _snapshot(network).items()}
+        tensors |= {f"best.{k}": v.clone() for k, v in best.items()}
+        for name, parameter in network.named_parameters():
+            for k, v in optimiser.state.get(parameter, {}).items():
+                tensors[f"optimiser.{k}.{name}"] = v.detach().cpu().clone()
+        # one key only: safetensors writes several in no fixed order
+        meta = {"mien": json.dumps({"key": self.key, **vars(at)}, sort_keys=True)}
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(self.path, save_tensors(tensors, metadata=meta))
+        self.written = time.monotonic()
+
+    def restore(
+        self, network: nn.Module, optimiser: torch.optim.Optimizer
+    ) -> tuple[dict[str, Tensor], _Progress] | None:
+        """Put back what was saved; None where nothing was, or with other arguments."""
+        if not self.path.exists():
+            return None
+        tensors = read_tensors(self.path)
+        with safe_open(self.path, framework="pt") as file:
+            meta = json.loads((file.metadata() or {}).get("mien", "{}"))
+        if meta.pop("key", None) != self.key:
+            return None
+        parts: dict[str, dict[str, Tensor]] = {"network": {}, "best": {}}
+        parameters = dict(network.named_parameters())
+        for name, value in tensors.items():
+            what, rest = name.split(".", 1)
+            if what == "optimiser":
+                key, owner = rest.split(".", 1)
+                parameter = parameters[owner]
+                optimiser.state[parameter][key] = value.to(parameter.device)
+            else:
+                parts[what][rest] = value
+        network.load_state_dict(parts["network"])
+        return parts["best"], _Progress(**meta)
+
+
+def _add_array(digest: Any, array: NDArray[Any]) -> None:
+    """Mix an array into a hash: all of it, or evenly spaced rows of a very large one."""
+    digest.update(f"{array.dtype}{array.shape}".encode())
+    if array.nbytes > 2**28:
+        array = array[np.linspace(0, len(array) - 1, 256).astype(int)]
+    digest.update(np.ascontiguousarray(array).data)
+
+
+def _key(network: nn.Module, train: Batch, val: Batch | None, config: TrainConfig) -> str:
+    """Hash of all that decides how a training goes."""
+    digest = hashlib.blake2b(digest_size=16)
+    digest.update(json.dumps([config.as_dict(), type(network).__qualname__], sort_keys=True).encode())
+    for name, value in network.state_dict().items():
+        digest.update(name.encode())
+        _add_array(digest, value.detach().cpu().numpy())
+    digest.update(str([p.requires_grad for p in network.parameters()]).encode())
+    for batch in (train, val):
+        if batch is None:
+            digest.update(b"none")
+            continue
+        digest.update("\n".join(batch.ids).encode())
+        for array in (batch.label, batch.domain, batch.weight):
+            _add_array(digest, array)
+        for name in batch.inputs:
+            digest.update(name.encode())
+            _add_array(digest, batch.inputs[name])
+            _add_array(digest, batch.present[name])
+    return digest.hexdigest()
+
+
+class _Training:
+    """The tensors and settings that stay the same through a training."""
+
+    def __init__(self, network: nn.Module, train: Batch, config: TrainConfig, device: torch.device) -> None:
+        self.network, self.config, self.device = network, config, device
+        self.data = Streams(train, device=device)
+        self.label = torch.from_numpy(train.label).to(device)
+        self.domain = torch.from_numpy(train.domain).to(device)
+        weight = loss_weights(train.label, train.weight, balanced=config.class_weights == "balanced")
+        self.weight = torch.from_numpy(weight).to(device)
+        self.n_batches = math.ceil(len(train) / config.batch_size)
+        self.trained = [p for p in network.parameters() if p.requires_grad]
+        self.alternating = config.modality_dropout > 0 and len(self.data.names) > 1
+        if config.domain_weight and not (train.domain >= 0).any():
+            raise InputError("a domain loss was asked for, but no training sample has a domain")
+
+    def batches(self, epoch: int) -> Iterator[tuple[Tensor, dict[str, Tensor], dict[str, Tensor] | None]]:
+        """Row numbers, inputs and presence of one epoch's batches."""
+        rng = np.random.default_rng(_seed(self.config, epoch, 0))
+        order = torch.from_numpy(rng.permutation(self.data.n))
+        present = None
+        if self.alternating:
+            kept = drop_streams(self.data.present.numpy(), self.config.modality_dropout, rng)
+            present = torch.from_numpy(kept)
+        for index in order.tensor_split(self.n_batches):
+            yield index.to(self.device), *self.data.rows(index, present)
+
+    def loss(
+        self, index: Tensor, inputs: dict[str, Tensor], present: dict[str, Tensor] | None, share: float
+    ) -> Tensor:
+        """Class loss plus domain loss of a batch, at a share of the training in [0, 1)."""
+        config = self.config
+        out = self.network(inputs, present, alpha=domain_alpha(share) if config.domain_weight else 0.0)
+        label = self.label[index]
+        each = F.cross_entropy(
+            out.logits, label.clamp_min(0), reduction="none", label_smoothing=config.label_smoothing
+        )
+        loss = (each * self.weight[index]).mean()
+        if config.domain_weight:
+            if out.domain_logits is None:
+                raise InputError(
+                    "a domain loss was asked for, but the network has no domain head",
+                    remedy="create the network with n_domains",
+                )
+            # torch spreads s over all D classes; s = e/E is the published (D-1)/D * e/E over the other D-1
+            smoothing = share if config.domain_smoothing == "released" else 0.0
+            domain = self.domain[index]
+            each = F.cross_entropy(
+                out.domain_logits, domain, reduction="none", ignore_index=-1, label_smoothing=smoothing
+            )
+            loss = loss + config.domain_weight * each.sum() / (domain >= 0).sum().clamp_min(1)
+        return loss
+
+    def epoch(self, epoch: int, optimiser: torch.optim.Optimizer) -> float:
+        """One pass over the training samples; mean loss."""
+        config = self.config
+        self.network.train()
+        torch.manual_seed(_seed(config, epoch, 1))
+        total = torch.zeros((), device=self.device)
+        for number, (index, inputs, present) in enumerate(self.batches(epoch)):
+            rate = learning_rate(config, epoch * self.n_batches + number, config.epochs * self.n_batches)
+            for group in optimiser.param_groups:
+                group["lr"] = rate
+            loss = self.loss(index, inputs, present, epoch / config.epochs)
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            if config.clip:
+                nn.utils.clip_grad_norm_(self.trained, config.clip)
+            optimiser.step()
+            total += loss.detach() * len(index)
+        return float(total) / self.data.n
+
+
+class _Validation:
+    """The validation samples and how a network does on them."""
+
+    def __init__(self, network: nn.Module, val: Batch, config: TrainConfig, device: torch.device) -> None:
+        if not len(val) or not (val.label >= 0).any():
+            raise InputError("no validation sample has a label", remedy="pass val=None to train without")
+        self.network, self.batch = network, val
+        self.data = Streams(val, device=device)
+        self.known = torch.from_numpy(np.flatnonzero(val.label >= 0)).to(device)
+        self.label = torch.from_numpy(val.label).to(device)[self.known]
+        weight = loss_weights(val.label, val.weight, balanced=config.class_weights == "balanced")
+        self.weight = torch.from_numpy(weight).to(device)[self.known]
+
+    def logits(self) -> Tensor:
+        with evaluating(self.network):
+            return all_logits(self.network, self.data, batch_size=EVALUATION_BATCH)
+
+    def scores(self) -> tuple[float, float]:
+        """Weighted log loss, and the mean over classes of the share of samples that are right."""
+        logits = self.logits()[self.known]
+        each = F.cross_entropy(logits, self.label, reduction="none")
+        right = (logits.argmax(1) == self.label).float()
+        n = torch.bincount(self.label).clamp_min(0)
+        hits = torch.bincount(self.label, weights=right)
+        loss, uar = torch.stack([(each * self.weight).mean(), (hits[n > 0] / n[n > 0]).mean()]).tolist()
+        return loss, uar
+
+    def temperature(self) -> float:
+        return temperature_of(self.logits().cpu().numpy(), self.batch.label, self.batch.weight)
+
+
+def fit(
+    network: nn.Module,
+    train: Batch,
+    val: Batch | None,
+    config: TrainConfig,
+    *,
+    checkpoint: str | Path | None = None,
+    checkpoint_seconds: float = 2.0,
+    progress: Callable[[int, int], None] | None = None,
+) -> FitResult:
+    """Train a network.
+
+    The network is trained in place and is left, in evaluation mode and on the CPU, with the weights of the
+    chosen epoch. On the CPU the same arguments give the same bytes; the global random state and the number
+    of threads are left as they were.
+
+    Parameters
+    ----------
+    network
+        Any network of :mod:`mien.models`, with its first weights.
+    train
+        Training samples. A sample counts as ``batch.weight`` times its class weight; without a label it
+        counts for the domain loss only.
+    val
+        Samples that choose the epoch and the temperature (never test samples), or None: all epochs are run,
+        the last one is chosen, the temperature is 1.
+    config
+        All else.
+    checkpoint
+        File to which the state is written as training goes, at most every ``checkpoint_seconds`` and at the
+        end. Called again with the same arguments, a killed training goes on from there and ends with the
+        bytes it would have had; a finished one is read back. A checkpoint of other arguments is ignored and
+        replaced.
+    progress
+        Called with (epochs done, epochs at most) after each.
+
+    Returns
+    -------
+    FitResult
+    """
+    device = _device(config.device)
+    if not len(train):
+        raise InputError("there are no training samples")
+    saved = None
+    if checkpoint is not None:
+        saved = _Checkpoint(Path(checkpoint), _key(network, train, val, config), checkpoint_seconds)
+    forked = [device.index or 0] if device.type == "cuda" else []
+    with cpu_threads(config.threads), torch.random.fork_rng(devices=forked):
+        network.to(device)
+        training = _Training(network, train, config, device)
+        validation = None if val is None else _Validation(network, val, config, device)
+        optimiser = _optimiser(network, config)
+        restored = saved.restore(network, optimiser) if saved else None
+        names = ["train_loss"] if validation is None else ["train_loss", "val_loss", "val_uar"]
+        best, at = restored or ({}, _Progress(history={name: [] for name in names}))
+        while not at.finished:
+            values = [training.epoch(at.epoch, optimiser)]
+            at.epoch += 1
+            score = float(at.epoch)
+            if validation is not None:
+                values += validation.scores()
+                score = values[2] if config.monitor == "val_uar" else -values[1]
+            for name, value in zip(names, values, strict=True):
+                at.history[name].append(value)
+            if score > at.best_score:
+                at.best_score, at.best_epoch, best = score, at.epoch, _snapshot(network)
+            if not math.isfinite(values[0]):
+                raise InputError(
+                    f"the training loss is {values[0]} in epoch {at.epoch}",
+                    remedy="look for NaN or huge values in the inputs, or lower lr",
+                )
+            tired = config.patience and at.epoch - at.best_epoch >= config.patience
+            at.finished = at.epoch >= config.epochs or bool(tired)
+            if saved:
+                saved.save(network, optimiser, best, at)
+            if progress:
+                progress(at.epoch, config.epochs)
+        network.load_state_dict(best)
+        temperature = 1.0 if validation is None else validation.temperature()
+        network.to("cpu").eval()
+    return FitResult(
+        state=best,
+        history=at.history,
+        best_epoch=at.best_epoch,
+        temperature=temperature,
+        n_parameters=sum(p.numel() for p in training.trained),
+    )
