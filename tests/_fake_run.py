@@ -13,11 +13,11 @@ import pandas as pd
 
 CLASSES = ("disgust", "fear", "sad", "neutral", "happy", "anger", "surprise")
 BANDS = ("delta", "theta", "alpha", "beta", "gamma")
-CHANNELS = tuple(
-    """FP1 FPZ FP2 AF3 AF4 F7 F5 F3 F1 FZ F2 F4 F6 F8 FT7 FC5 FC3 FC1 FCZ FC2 FC4 FC6 FT8 T7 C5 C3 C1 CZ C2
-    C4 C6 T8 TP7 CP5 CP3 CP1 CPZ CP2 CP4 CP6 TP8 P7 P5 P3 P1 PZ P2 P4 P6 P8 PO7 PO5 PO3 POZ PO4 PO6 PO8 CB1
-    O1 OZ O2 CB2""".split()
-)
+_CHANNELS = """
+FP1 FPZ FP2 AF3 AF4 F7 F5 F3 F1 FZ F2 F4 F6 F8 FT7 FC5 FC3 FC1 FCZ FC2 FC4 FC6 FT8 T7 C5 C3 C1 CZ C2 C4 C6 T8
+TP7 CP5 CP3 CP1 CPZ CP2 CP4 CP6 TP8 P7 P5 P3 P1 PZ P2 P4 P6 P8 PO7 PO5 PO3 POZ PO4 PO6 PO8 CB1 O1 OZ O2 CB2
+"""
+CHANNELS = tuple(_CHANNELS.split())
 HELD_OUT: dict[str, list[str]] = {
     "loso": ["subject"],
     "seed7_loso": ["subject"],
@@ -28,10 +28,27 @@ HELD_OUT: dict[str, list[str]] = {
     "random_window": [],
 }
 WINDOW_SECONDS = 4.0
-PREDICTION_KEYS = (
-    "system model recipe normalise modalities protocol control seed fold sample trial subject session "
-    "stimulus event start duration label selected"
-).split()
+PREDICTION_KEYS = [
+    "system",
+    "model",
+    "recipe",
+    "normalise",
+    "modalities",
+    "protocol",
+    "control",
+    "seed",
+    "fold",
+    "sample",
+    "trial",
+    "subject",
+    "session",
+    "stimulus",
+    "event",
+    "start",
+    "duration",
+    "label",
+    "selected",
+]
 NETWORKS = ("maet",)
 SHARES = {"eeg+eye": 1.0, "eeg": 0.7, "eye": 0.6}
 """Share of the class information that a modality carries in the made-up predictions."""
@@ -85,7 +102,9 @@ def write_fake_run(
     ]  # fmt: skip
     predictions = pd.concat(frames, ignore_index=True)
     probability = [c for c in predictions if c.startswith("p_")]
-    predictions = predictions[[*PREDICTION_KEYS, *probability]].sort_values(PREDICTION_KEYS, ignore_index=True)
+    predictions = predictions[[*PREDICTION_KEYS, *probability]].sort_values(
+        PREDICTION_KEYS, ignore_index=True
+    )
 
     samples.drop(columns="position").to_parquet(folder / "samples.parquet", index=False)
     predictions.to_parquet(folder / "predictions.parquet", index=False)
@@ -170,13 +189,18 @@ def _folds(samples: pd.DataFrame, *, protocol: str, seed: int) -> list[dict[str,
         cells = [(f"part={g}", window == g, everything & (window != g), {}) for g in range(5)]
     folds = []
     for name, test, rest, out in cells:
-        val = rest & (window == 0) if protocol == "random_window" else rest & _every_seventh_clip(stimulus, clips)
+        val = (
+            rest & (window == 0)
+            if protocol == "random_window"
+            else rest & _every_seventh_clip(stimulus, clips)
+        )
         train = rest & ~val
         unit = "window" if protocol == "random_window" else "trial"
         ids = {part: np.flatnonzero(mask) for part, mask in (("train", train), ("val", val), ("test", test))}
         folds.append(
             {
-                "protocol": protocol, "seed": int(seed), "fold": name, "unit": unit, "held_out": out, "ids": ids,
+                "protocol": protocol, "seed": int(seed), "fold": name, "unit": unit, "held_out": out,
+                "ids": ids,
                 **{part: _listed(samples, rows, unit=unit) for part, rows in ids.items()},
             }
         )  # fmt: skip
@@ -221,7 +245,20 @@ def _predictions(
     logits[np.arange(n), label] += strength * gain[subject] * (0.5 + part["intensity"].to_numpy())
     shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
     probabilities = (shifted / shifted.sum(axis=1, keepdims=True)).astype(np.float32)
-    keep = [*"sample trial subject session stimulus event start duration label selected".split()]
+    keep = [
+        *[
+            "sample",
+            "trial",
+            "subject",
+            "session",
+            "stimulus",
+            "event",
+            "start",
+            "duration",
+            "label",
+            "selected",
+        ]
+    ]
     frame = part[keep].assign(
         system=system, model=model, recipe="corrected", normalise=normalise, modalities=modalities,
         protocol=protocol, control=control, seed=int(seed), fold=fold,
@@ -234,7 +271,8 @@ def _hash(ids: Sequence[str]) -> str:
 
 
 def _record(
-    samples: pd.DataFrame, folds: list[dict[str, Any]], predictions: pd.DataFrame, *, protocols: Sequence[str],
+    samples: pd.DataFrame, folds: list[dict[str, Any]], predictions: pd.DataFrame, *,
+    protocols: Sequence[str],
     seeds: Sequence[int], models: Sequence[str], modalities: Sequence[str], classes: Sequence[str],
     oracle: bool, selection: bool, simulated: bool, system: str,
 ) -> dict[str, Any]:  # fmt: skip
@@ -342,7 +380,9 @@ def _audit(protocols: Sequence[str], normalise: Sequence[str]) -> dict[str, Any]
     if "subject" in normalise:
         findings.append(
             {
-                "kind": "fit_scope", "where": "scaler, normalise = subject", "severity": "caution",
+                "kind": "fit_scope",
+                "where": "scaler, normalise = subject",
+                "severity": "caution",
                 "evidence": "transductive: unlabelled test data used to scale each subject",
             }
         )
@@ -402,5 +442,8 @@ def _figures(
     values = np.stack([0.15 * column + a * back + b * side for a, b in zip(
         (0.1, 0.2, 0.9, 0.5, 0.4), (0.1, 0.1, 0.2, 0.7, 1.1), strict=True)])  # fmt: skip
     np.savez(
-        folder / "informative_bands.npz", values=values * 1e-3, bands=np.array(BANDS), channels=np.array(CHANNELS)
+        folder / "informative_bands.npz",
+        values=values * 1e-3,
+        bands=np.array(BANDS),
+        channels=np.array(CHANNELS),
     )

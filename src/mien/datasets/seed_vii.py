@@ -128,16 +128,16 @@ class SeedVII:
             if (recording := _recording(subject, session, labels.emotions)) is not None
         ]
         if not recordings:
-            first = "; ".join(str(f) for f in faults[:3])
+            why = f"{_n_faults(faults)}, the first: {faults[0]}" if faults else "no clips of these sessions"
             raise InputError(
-                f"nothing can be used: {first or 'the folders hold no data of these sessions'}",
+                f"nothing can be used: {why}",
                 file=root,
                 expected="at least one readable clip",
-                remedy=f"mien inspect seed_vii {root} shows all faults",
+                remedy=f"to see all faults: mien inspect seed_vii {root}",
             )
         if faults:
             warnings.warn(
-                f"{len(faults)} fault{'s' * (len(faults) > 1)} in {root}, the first: {faults[0]}; "
+                f"{_n_faults(faults)} in {root}, the first: {faults[0]}; "
                 f"mien inspect seed_vii {root} shows them all",
                 DatasetWarning,
                 stacklevel=3,
@@ -182,6 +182,10 @@ class SeedVII:
             faults=tuple(faults),
             notes=_notes(seen, labels, found),
         )
+
+
+def _n_faults(faults: Collection[Fault]) -> str:
+    return f"{len(faults)} fault{'s' * (len(faults) != 1)}"
 
 
 def _chosen_sessions(sessions: Collection[str | int] | None) -> list[str]:

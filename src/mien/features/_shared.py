@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -101,8 +102,8 @@ def assemble(
 
 def usable(values: Array) -> NDArray[np.bool_]:
     """Whether at least half of a window's values are numbers: (windows,)."""
-    numbers = np.isfinite(values).reshape(len(values), -1)
-    return np.asarray(numbers.sum(axis=1) * 2 >= numbers.shape[1], dtype=bool)
+    numbers = np.isfinite(values).sum(axis=tuple(range(1, values.ndim)))
+    return np.asarray(numbers * 2 >= math.prod(values.shape[1:]), dtype=bool)
 
 
 def signal_valid(signal: Signal, *, length: int, stride: int) -> NDArray[np.bool_]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -84,6 +85,10 @@ class ClipSource:
             return False
         first, stop = self._samples(clip, start, duration)
         return stop > first
+
+    def files(self) -> tuple[Path, ...]:
+        """The files it reads from, each once."""
+        return tuple(dict.fromkeys(Path(clip.file.path) for clip in self.clips))
 
     def read(self, start: float, duration: float) -> NDArray[Any]:
         """Samples ``(n_channels, n_times)`` of a span within one clip.

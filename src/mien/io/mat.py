@@ -229,13 +229,16 @@ class _Inflated:
         """Runs to the end, where zlib compares the checksum."""
         while self._left or self._zlib.unconsumed_tail:
             self._next(1 << 16)
+        self._zlib.flush()
         if not self._zlib.eof:
             raise EOFError("its compressed bytes end early")
 
     def _next(self, at_most: int) -> bytes:
         given = self._zlib.unconsumed_tail
-        if not given:
+        if not given and self._left:
             given = self._handle.read(min(self._left, 1 << 13))  # small: a directory needs little
+            if not given:
+                raise EOFError("its compressed bytes end early")
             self._left -= len(given)
         return self._zlib.decompress(given, at_most)
 
@@ -274,10 +277,10 @@ def _header(stream: _Plain | _Inflated, order: str) -> tuple[str, tuple[int, ...
     flags = struct.unpack(f"{order}I", _part(stream, order)[:4])[0]
     kind = _CLASSES.get(flags & 0xFF, f"number {flags & 0xFF}")
     if kind == "opaque":
-        return kind, (), _part(stream, order).decode("latin-1")
+        return kind, (), _part(stream, order).decode("ascii")
     dimensions = _part(stream, order)
     shape = struct.unpack(f"{order}{len(dimensions) // 4}i", dimensions)
-    name = _part(stream, order).decode("latin-1")
+    name = _part(stream, order).decode("ascii")
     if any(n < 0 for n in shape):
         raise ValueError(f"shape {shape}")
     if flags & 0x200:
@@ -319,9 +322,10 @@ def _read_5(entry: _Entry, path: Path, order: str) -> NDArray[Any]:
         if (kind, shape) != (entry.kind, entry.shape):
             raise ValueError("the file changed since it was opened")
         code, size, inside = _tag(stream, order)
-        flat = np.empty(math.prod(shape), dtype=order + _STORED[code])
-        if flat.nbytes != size:
-            raise ValueError(f"{size} bytes for {flat.size} numbers of {flat.itemsize} bytes")
+        stored = np.dtype(order + _STORED[code])
+        if math.prod(shape) * stored.itemsize != size:
+            raise ValueError(f"{size} bytes for shape {shape} of {stored.itemsize} bytes each")
+        flat = np.empty(math.prod(shape), dtype=stored)
         if inside is not None:
             flat[:] = np.frombuffer(inside, dtype=flat.dtype)
         elif size:

@@ -64,8 +64,13 @@ class _Embedding(nn.Module):
         )
 
 
+def _scaled(layer: nn.Linear, x: Tensor, gamma: Tensor) -> Tensor:
+    """``gamma * layer(x)``, the factor applied to the few weights instead of the many values."""
+    return F.linear(x, layer.weight * gamma.unsqueeze(1), layer.bias * gamma)
+
+
 class _Expert(nn.Module):
-    """Norm, linear, GELU, linear."""
+    """``gamma`` times: norm, linear, GELU, linear."""
 
     def __init__(self, width: int, hidden: int) -> None:
         super().__init__()
@@ -73,8 +78,8 @@ class _Expert(nn.Module):
         self.fc1 = nn.Linear(width, hidden)
         self.fc2 = nn.Linear(hidden, width)
 
-    def forward(self, x: Tensor) -> Tensor:
-        return self.fc2(F.gelu(self.fc1(self.norm(x))))
+    def forward(self, x: Tensor, gamma: Tensor) -> Tensor:
+        return _scaled(self.fc2, F.gelu(self.fc1(self.norm(x))), gamma)
 
 
 class _Block(nn.Module):
@@ -100,10 +105,11 @@ class _Block(nn.Module):
         )
 
     def _heads(self, x: Tensor) -> Tensor:
-        return x.unflatten(2, (self.num_heads, -1)).transpose(1, 2)
+        """(B, tokens, width) → (B × heads, tokens, width of a head)."""
+        return x.unflatten(2, (self.num_heads, -1)).transpose(1, 2).flatten(0, 1)
 
     def _attend(self, x: Tensor, prompt: Tensor | None, first_of: int) -> Tensor:
-        """What the tokens (or every ``first_of``-th of them) gather from all tokens and the prompt."""
+        """``gamma_1`` times what the tokens, or the first of every few, gather from all and the prompt."""
         width = x.shape[2]
         bias = torch.cat([self.q_bias, torch.zeros_like(self.v_bias), self.v_bias])
         if prompt is None and first_of == 1:
@@ -113,8 +119,10 @@ class _Block(nn.Module):
             answering = x if prompt is None else torch.cat([x, prompt.expand(len(x), -1, -1)], 1)
             q = F.linear(asking, self.qkv.weight[:width], self.q_bias)
             k, v = F.linear(self.norm(answering), self.qkv.weight[width:], bias[width:]).split(width, 2)
-        out = F.scaled_dot_product_attention(self._heads(q), self._heads(k), self._heads(v))
-        return self.proj(out.transpose(1, 2).flatten(2))
+        q, k, v = self._heads(q * (width // self.num_heads) ** -0.5), self._heads(k), self._heads(v)
+        # for a dozen tokens two matrix products are faster than torch's fused attention
+        out = torch.bmm(torch.bmm(q, k.transpose(1, 2)).softmax(2), v)
+        return _scaled(self.proj, out.unflatten(0, (len(x), -1)).transpose(1, 2).flatten(2), self.gamma_1)
 
     def _drop(self, x: Tensor) -> Tensor:
         return F.dropout(x, self.dropout, self.training) if self.dropout else x
@@ -125,15 +133,15 @@ class _Block(nn.Module):
         ``first_of = n`` gives the first of every n tokens only, for a last block whose others nobody reads.
         """
         prompt = self.prompts[streams[0]] if len(streams) == 1 and len(self.prompts) else None
-        x = x[:, ::first_of] + self.gamma_1 * self._drop(self._attend(x, prompt, first_of))
+        x = x[:, ::first_of] + self._drop(self._attend(x, prompt, first_of))
         if len(streams) > 1 and self.joint is not None:
-            hidden = self.joint(x)
+            hidden = self.joint(x, self.gamma_2)
         elif len(streams) == 1:
-            hidden = self.experts[streams[0]](x)
+            hidden = self.experts[streams[0]](x, self.gamma_2)
         else:
             pieces = zip(x.chunk(len(streams), 1), streams, strict=True)
-            hidden = torch.cat([self.experts[stream](piece) for piece, stream in pieces], 1)
-        return x + self.gamma_2 * self._drop(hidden)
+            hidden = torch.cat([self.experts[stream](piece, self.gamma_2) for piece, stream in pieces], 1)
+        return x + self._drop(hidden)
 
 
 @registered

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mien.core import HELD_OUT, AuditReport, Finding, InputError
+from mien.protocols._notes import Case, Notes, many
+from mien.protocols._run import Fold, RunContent, read_run, whole_numbers
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,15 +21,15 @@ Probe = Callable[[list[str]], NDArray[np.floating]]
 
 MAX_COUPLING = 1e-4
 """Largest difference between a sample's probabilities alone and in a batch: beyond float32 rounding."""
-MIN_OVERLAP = 1e-6
-"""Seconds two spans must share to count as overlapping; less is rounding of the times."""
 CLIP_GAIN = 0.1
 """How much better than the most frequent class "look up the clip's label in training" must be to be named."""
 N_PROBED = 16
 """Samples the probe predicts alone and together."""
 
-_VOID = frozenset({"index", "fit", "epoch", "temperature", "duplicate", "predictions", "coupling"})
+_VOID = frozenset({"index", "time", "duplicate", "fit", "epoch", "temperature", "coupling", "predictions"})
 """Leaks after which nothing is proven for a protocol: its models or numbers saw what no split shows."""
+_FIT = ("model", "normalise", "control")
+_FIT_KEY = ("protocol", "seed", "fold", *_FIT)
 _GROUP = ("system", "model", "recipe", "normalise", "modalities", "control")
 
 
@@ -94,8 +93,8 @@ def audit(
     InputError
         A file or key is missing, or the parts of the run do not belong together.
     """
-    run = _read(record, predictions)
-    notes = _Notes()
+    run = read_run(record, predictions)
+    notes = Notes()
     for protocol, folds in run.protocols.items():
         _check_overlaps(run, protocol, folds, notes)
         _check_time(run, protocol, folds, notes)
@@ -116,242 +115,10 @@ def audit(
     )
 
 
-# -- what was run ----------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Fold:
-    """One fold as masks over the samples."""
-
-    seed: int
-    name: str
-    train: NDArray[np.bool_]
-    val: NDArray[np.bool_]
-    test: NDArray[np.bool_]
-
-
-@dataclass(kw_only=True, eq=False)
-class _Run:
-    """The content of a run folder, with samples in sorted order of their ids."""
-
-    record: Mapping[str, Any]
-    samples: pd.DataFrame
-    protocols: dict[str, list[_Fold]]
-    declared: dict[str, set[str]]
-    predictions: pd.DataFrame | None
-    hashes: dict[tuple[int, str], str] = field(default_factory=dict)
-
-    @cached_property
-    def ids(self) -> NDArray[Any]:
-        return self.samples["sample"].to_numpy(object)
-
-    @cached_property
-    def codes(self) -> dict[str, NDArray[np.int64]]:
-        """Number of each sample's subject, stimulus, session (of its subject), trial, event and recording;
-        -1 where there is none."""
-        import pandas as pd
-
-        table = self.samples
-        keys = {name: table[name] for name in ("subject", "stimulus", "trial")}
-        keys["session"] = table["subject"] + "\n" + table["session"]
-        keys["recording"] = table["recording"] if "recording" in table else keys["session"]
-        keys["event"] = (
-            table["subject"] + "\n" + table["event"] if "event" in table else pd.Series([None] * len(table))
-        )
-        return {name: pd.factorize(values)[0] for name, values in keys.items()}
-
-    @cached_property
-    def label(self) -> NDArray[np.int64]:
-        return self.samples["label"].fillna(-1).to_numpy(np.int64)
-
-    @cached_property
-    def selected(self) -> NDArray[np.bool_]:
-        if "selected" not in self.samples:
-            return np.ones(len(self.samples), np.bool_)
-        return self.samples["selected"].fillna(False).to_numpy(np.bool_)
-
-    @cached_property
-    def overlapping(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Pairs of samples of one recording whose spans share more than ``MIN_OVERLAP`` seconds."""
-        if not {"start", "duration"} <= set(self.samples):
-            return np.empty(0, np.int64), np.empty(0, np.int64)
-        start = self.samples["start"].to_numpy(np.float64)
-        stop = start + self.samples["duration"].to_numpy(np.float64)
-        return _overlapping(self.codes["recording"], start, stop)
-
-    def hash(self, fold: _Fold, part: Literal["train", "val", "test"]) -> str:
-        """Hash of the ids of a part; of the selected ones for training."""
-        key = (id(fold), part)
-        if key not in self.hashes:
-            mask = getattr(fold, part) & self.selected if part == "train" else getattr(fold, part)
-            text = "\n".join(self.ids[mask])  # ids are sorted
-            self.hashes[key] = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
-        return self.hashes[key]
-
-
-def _overlapping(
-    recording: NDArray[np.int64], start: NDArray[np.float64], stop: NDArray[np.float64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    known = np.flatnonzero(np.isfinite(start) & np.isfinite(stop) & (recording >= 0))
-    order = known[np.lexsort((start[known], recording[known]))]
-    first, second = [], []
-    for step in range(1, len(order)):
-        left, right = order[:-step], order[step:]
-        hit = (recording[left] == recording[right]) & (start[right] < stop[left] - MIN_OVERLAP)
-        hit &= start[right] < stop[right] - MIN_OVERLAP
-        if not hit.any():
-            break
-        first.append(left[hit])
-        second.append(right[hit])
-    if not first:
-        return np.empty(0, np.int64), np.empty(0, np.int64)
-    return np.concatenate(first), np.concatenate(second)
-
-
-def _read(record: Path | str | Mapping[str, Any], predictions: pd.DataFrame | Path | str | None) -> _Run:
-    import pandas as pd
-
-    if isinstance(record, str | Path):
-        folder = Path(record)
-        if not folder.is_dir():
-            raise InputError("no such run folder", file=folder, remedy="give the folder 'mien run' wrote")
-        content: Mapping[str, Any] = {
-            "record": _read_json(folder / "record.json"),
-            "splits": _read_json(folder / "splits.json"),
-            "samples": folder / "samples.parquet",
-        }
-        if predictions is None and (folder / "predictions.parquet").exists():
-            predictions = folder / "predictions.parquet"
-    else:
-        content = record
-        missing = {"record", "splits", "samples"} - set(record)
-        if missing:
-            raise InputError(
-                f"the run has no {', '.join(sorted(missing))}", expected="record, splits and samples"
-            )
-    samples = _read_table(content["samples"])
-    _require_columns(samples, ("sample", "trial", "subject", "session", "stimulus", "label"), "samples")
-    samples = samples.sort_values("sample", kind="stable", ignore_index=True)
-    for name in ("sample", "trial", "subject", "session", "stimulus"):
-        samples[name] = samples[name].astype(str)
-    if samples["sample"].duplicated().any():
-        twice = samples.loc[samples["sample"].duplicated(), "sample"].iloc[0]
-        raise InputError(f"samples: id {twice!r} stands for more than one sample", expected="ids that differ")
-    folds = content["splits"].get("folds")
-    if not folds:
-        raise InputError("splits hold no fold", remedy="finish the run first")
-    protocols: dict[str, list[_Fold]] = {}
-    declared: dict[str, set[str]] = {}
-    for entry, fold in zip(folds, _masks(folds, samples), strict=True):
-        protocols.setdefault(entry["protocol"], []).append(fold)
-        declared.setdefault(entry["protocol"], set()).update(entry.get("held_out", {}))
-    for name, about in content["record"].get("protocols", {}).items():
-        declared.setdefault(name, set()).update(about.get("held_out", ()))
-    table = None if predictions is None else _read_table(predictions)
-    if table is not None:
-        _require_columns(table, ("sample", "protocol", "seed", "fold"), "predictions")
-    return _Run(
-        record=content["record"], samples=samples, protocols=protocols, declared=declared, predictions=table
-    )
-
-
-def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError("missing or unreadable", file=path, remedy="finish the run first") from error
-    except ValueError as error:
-        raise InputError(f"not JSON ({error})", file=path) from error
-
-
-def _read_table(source: Any) -> pd.DataFrame:
-    import pandas as pd
-
-    if isinstance(source, pd.DataFrame):
-        return source
-    try:
-        return pd.read_parquet(source)
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"not a readable Parquet table ({type(error).__name__})",
-            file=source,
-            remedy="finish the run first",
-        ) from error
-
-
-def _require_columns(table: pd.DataFrame, names: Sequence[str], what: str) -> None:
-    missing = [n for n in names if n not in table]
-    if missing:
-        raise InputError(f"{what}: no column {', '.join(missing)}", expected=", ".join(names))
-
-
-def _masks(folds: Sequence[Mapping[str, Any]], samples: pd.DataFrame) -> Iterator[_Fold]:
-    import pandas as pd
-
-    trial_of, trials = pd.factorize(samples["trial"])
-    trial_index, sample_index = pd.Index(trials), pd.Index(samples["sample"])
-    for fold in folds:
-        where = f"splits: fold {fold['fold']} of {fold['protocol']}"
-        masks = {}
-        for part in ("train", "val", "test"):
-            whole = np.zeros(len(trials), np.bool_)
-            whole[_positions(trial_index, fold[part]["trials"], where)] = True
-            masks[part] = whole[trial_of]
-            masks[part][_positions(sample_index, fold[part]["samples"], where)] = True
-        yield _Fold(seed=int(fold["seed"]), name=str(fold["fold"]), **masks)
-
-
-def _positions(index: pd.Index, wanted: Sequence[str], where: str) -> NDArray[np.int64]:
-    found: NDArray[np.int64] = index.get_indexer(list(wanted))
-    if len(found) and found.min() < 0:
-        raise InputError(
-            f"{where} names {wanted[int(found.argmin())]!r}, which is not among the samples",
-            expected="splits made from the same samples",
-        )
-    return found
-
-
-# -- what was found --------------------------------------------------------------------------------------
-
-
-class _Notes:
-    """Gathers what was seen, one finding for each place, kind and severity."""
-
-    def __init__(self) -> None:
-        self._seen: dict[tuple[str, str, str], list[tuple[str, int, str]]] = {}
-
-    def add(
-        self, kind: str, where: str, text: str, *, count: int = 0, example: str = "", caution: bool = False
-    ) -> None:
-        """``text`` says what is wrong; ``count`` samples of one fold or fit show it, ``example`` is one."""
-        severity = "caution" if caution else "leak"
-        self._seen.setdefault((where, kind, severity), []).append((text, count, example))
-
-    def findings(self) -> tuple[Finding, ...]:
-        """Leaks first, then by place and kind."""
-        result = []
-        ordered = sorted(self._seen.items(), key=lambda item: (item[0][2] != "leak", item[0]))
-        for (where, kind, severity), seen in ordered:
-            texts: dict[str, list[tuple[int, str]]] = {}
-            for text, count, example in seen:
-                texts.setdefault(text, []).append((count, example))
-            result.append(
-                Finding(
-                    kind=kind,
-                    where=where,
-                    severity="leak" if severity == "leak" else "caution",
-                    evidence="; ".join(_sentence(text, cases) for text, cases in texts.items()),
-                )
-            )
-        return tuple(result)
-
-
-def _sentence(text: str, cases: Sequence[tuple[int, str]]) -> str:
-    total = sum(count for count, _ in cases)
-    times = f" in {len(cases)} cases" if len(cases) > 1 else ""
-    size = f", {total} samples" if total else ""
-    example = next((e for _, e in cases if e), "")
-    return f"{text}{times}{size}" + (f", e.g. {example}" if example else "")
+def _case(run: RunContent, fold: Fold, mask: NDArray[np.bool_]) -> Case:
+    """A fold in which the samples of the mask show something."""
+    example = f"sample {run.ids[mask.argmax()]} in fold {fold.name} of seed {fold.seed}"
+    return Case("fold", int(mask.sum()), example)
 
 
 # -- checks of the folds ---------------------------------------------------------------------------------
@@ -365,51 +132,37 @@ def _shared(codes: NDArray[np.int64], one: NDArray[np.bool_], other: NDArray[np.
     return one & present[codes]
 
 
-def _check_overlaps(run: _Run, protocol: str, folds: Sequence[_Fold], notes: _Notes) -> None:
+def _check_overlaps(run: RunContent, protocol: str, folds: Sequence[Fold], notes: Notes) -> None:
+    promised = run.declared[protocol] | _promised(protocol)
+    checked = [k for k in HELD_OUT if k in ("trial", "event") or k in promised]
     for fold in folds:
-        for one, other, text in (
-            ("test", "train", "tested samples stand in training"),
-            ("test", "val", "tested samples stand in validation"),
-            ("val", "train", "validation samples stand in training"),
+        for one, of_one, other, of_other in (
+            ("tested", fold.test, "training", fold.train),
+            ("tested", fold.test, "validation", fold.val),
+            ("validation", fold.val, "training", fold.train),
         ):
-            both = getattr(fold, one) & getattr(fold, other)
+            both = of_one & of_other
             if both.any():
-                notes.add(
-                    "index",
-                    protocol,
-                    text,
-                    count=int(both.sum()),
-                    example=_example(run, fold, both),
-                    caution=one == "val",
-                )
-        for kind in HELD_OUT:
-            if kind in ("subject", "stimulus", "session") and kind not in run.declared[protocol]:
-                continue
-            hit = _shared(run.codes[kind], fold.test, fold.train)
-            if hit.any():
-                notes.add(
-                    kind,
-                    protocol,
-                    f"training has the same {kind}",
-                    count=int(hit.sum()),
-                    example=_example(run, fold, hit),
-                )
-            hit = _shared(run.codes[kind], fold.test, fold.val)
-            if hit.any():
-                notes.add(
-                    "validation",
-                    protocol,
-                    f"validation has the same {kind}",
-                    count=int(hit.sum()),
-                    example=_example(run, fold, hit),
-                )
+                text = f"{one} samples stand in {other}"
+                notes.add("index", protocol, text, _case(run, fold, both), caution=one == "validation")
+        for kind in checked:
+            for where, part, found_as in (
+                ("training", fold.train, kind),
+                ("validation", fold.val, "validation"),
+            ):
+                hit = _shared(run.codes[kind], fold.test, part)
+                if hit.any():
+                    notes.add(found_as, protocol, f"{where} has the same {kind}", _case(run, fold, hit))
 
 
-def _example(run: _Run, fold: _Fold, mask: NDArray[np.bool_]) -> str:
-    return f"sample {run.ids[mask.argmax()]} in fold {fold.name} of seed {fold.seed}"
+def _promised(protocol: str) -> set[str]:
+    """What a protocol of this package promises, whatever the run says of it."""
+    from mien.protocols import create, names
+
+    return set(create(protocol).held_out) if protocol in names() else set()
 
 
-def _check_time(run: _Run, protocol: str, folds: Sequence[_Fold], notes: _Notes) -> None:
+def _check_time(run: RunContent, protocol: str, folds: Sequence[Fold], notes: Notes) -> None:
     first, second = run.overlapping
     for fold in folds:
         seen = fold.train | fold.val
@@ -417,16 +170,11 @@ def _check_time(run: _Run, protocol: str, folds: Sequence[_Fold], notes: _Notes)
         for a, b in ((first, second), (second, first)):
             hit[a[fold.test[a] & seen[b]]] = True
         if hit.any():
-            notes.add(
-                "time",
-                protocol,
-                "tested spans overlap spans of training or validation in the same recording",
-                count=int(hit.sum()),
-                example=_example(run, fold, hit),
-            )
+            text = "tested spans overlap spans of training or validation in the same recording"
+            notes.add("time", protocol, text, _case(run, fold, hit))
 
 
-def _check_clip_lookup(run: _Run, protocol: str, folds: Sequence[_Fold], notes: _Notes) -> None:
+def _check_clip_lookup(run: RunContent, protocol: str, folds: Sequence[Fold], notes: Notes) -> None:
     """How far one comes with the clip alone: the label its training samples had."""
     if "stimulus" in run.declared[protocol]:
         return
@@ -448,22 +196,20 @@ def _check_clip_lookup(run: _Run, protocol: str, folds: Sequence[_Fold], notes: 
         tested += np.bincount(label[test], minlength=n_labels)
         n += int(test.sum())
     if n and right / n > tested.max() / n + CLIP_GAIN:
-        notes.add(
-            "stimulus",
-            protocol,
-            f"{known / n:.0%} of the tested samples belong to stimuli that were in training with their labels; "
-            f"looking the label up by stimulus alone would be right for {right / n:.0%} "
-            f"(most frequent class {tested.max() / n:.0%}), so the score may be recognition of the stimulus",
-            caution=True,
+        text = (
+            f"{known / n:.0%} of the tested samples belong to stimuli that were in training; taking the "
+            f"label that training has for the stimulus would be right for {right / n:.0%} "
+            f"(most frequent class {tested.max() / n:.0%}), so the score may be recognition of the stimulus"
         )
+        notes.add("stimulus", protocol, text, Case(), caution=True)
 
 
 def _check_reach(
-    run: _Run,
+    run: RunContent,
     protocol: str,
-    folds: Sequence[_Fold],
+    folds: Sequence[Fold],
     features: Mapping[str, tuple[Sequence[str], NDArray[Any]]] | None,
-    notes: _Notes,
+    notes: Notes,
 ) -> None:
     about = run.record.get("features", {})
     reaching = {
@@ -474,24 +220,18 @@ def _check_reach(
     for stream, (ids, values) in (features or {}).items():
         n = _constant_columns(run, ids, values)
         if n:
-            reaching[f"{stream} has {n} columns that are constant within every trial"] = "trial"
+            reaching[f"{stream} has {many(n, 'column')} constant within every trial"] = "trial"
     for text, reach in reaching.items():
         code = run.codes["recording" if reach == "recording" else "trial"]
         for fold in folds:
             hit = _shared(code, fold.test, fold.train | fold.val)
             if hit.any():
-                notes.add(
-                    "reach",
-                    protocol,
-                    f"{text}, of which windows are on both sides",
-                    count=int(hit.sum()),
-                    example=_example(run, fold, hit),
-                    caution=reach == "recording",
-                )
+                said = f"{text}, and windows of one are on both sides"
+                notes.add("reach", protocol, said, _case(run, fold, hit), caution=reach == "recording")
 
 
 def _feature_rows(
-    run: _Run, ids: Sequence[str], values: NDArray[Any]
+    run: RunContent, ids: Sequence[str], values: NDArray[Any]
 ) -> tuple[NDArray[np.int64], NDArray[Any]]:
     """Positions of the samples and their values (rows, columns)."""
     import pandas as pd
@@ -507,7 +247,7 @@ def _feature_rows(
     return at, values.reshape(len(values), -1)
 
 
-def _constant_columns(run: _Run, ids: Sequence[str], values: NDArray[Any]) -> int:
+def _constant_columns(run: RunContent, ids: Sequence[str], values: NDArray[Any]) -> int:
     """Number of columns that are constant in every trial (of two windows or more) but not over trials."""
     at, rows = _feature_rows(run, ids, values)
     trial = run.codes["trial"][at]
@@ -522,27 +262,22 @@ def _constant_columns(run: _Run, ids: Sequence[str], values: NDArray[Any]) -> in
 
 
 def _check_duplicates(
-    run: _Run,
+    run: RunContent,
     protocol: str,
-    folds: Sequence[_Fold],
+    folds: Sequence[Fold],
     features: Mapping[str, tuple[Sequence[str], NDArray[Any]]],
-    notes: _Notes,
+    notes: Notes,
 ) -> None:
     for stream, (ids, values) in features.items():
         code = _content_codes(run, ids, values)
         for fold in folds:
             hit = _shared(code, fold.test, fold.train | fold.val) & ~(fold.train | fold.val)
             if hit.any():
-                notes.add(
-                    "duplicate",
-                    protocol,
-                    f"tested rows of {stream} occur value for value in training or validation",
-                    count=int(hit.sum()),
-                    example=_example(run, fold, hit),
-                )
+                text = f"tested rows of {stream} occur value for value in training or validation"
+                notes.add("duplicate", protocol, text, _case(run, fold, hit))
 
 
-def _content_codes(run: _Run, ids: Sequence[str], values: NDArray[Any]) -> NDArray[np.int64]:
+def _content_codes(run: RunContent, ids: Sequence[str], values: NDArray[Any]) -> NDArray[np.int64]:
     """A number per sample, equal where all values are; -1 where there is no row or all its values are equal
     (an absent sample holds zeros)."""
     import pandas as pd
@@ -559,38 +294,41 @@ def _content_codes(run: _Run, ids: Sequence[str], values: NDArray[Any]) -> NDArr
 # -- checks of the fits ----------------------------------------------------------------------------------
 
 
-def _check_fits(run: _Run, notes: _Notes) -> None:
+def _check_fits(run: RunContent, notes: Notes) -> None:
     by_name = {(p, f.seed, f.name): f for p, folds in run.protocols.items() for f in folds}
     networks = {m for m, about in run.record.get("models", {}).items() if about.get("kind") == "network"}
-    recorded = set()
+    recorded: dict[tuple[Any, ...], list[set[str]]] = {}
     for fit in run.record.get("fits", ()):
         protocol = str(fit.get("protocol"))
         key = (protocol, int(fit.get("seed", 0)), str(fit.get("fold")))
-        example = f"{fit.get('model')} in fold {key[2]} of seed {key[1]}"
+        case = Case("fit", 0, f"{fit.get('model')} in fold {key[2]} of seed {key[1]}")
         fold = by_name.get(key)
         if fold is None:
-            notes.add("fit", protocol, "a fit belongs to no fold of splits.json", example=example)
+            notes.add("fit", protocol, "a fit belongs to no fold of splits.json", case)
             continue
-        recorded.add((*key, *(fit.get(k) for k in ("model", "modalities", "normalise", "control"))))
-        _check_fit(run, protocol, fold, fit, example, notes)
+        who = (*key, *(fit.get(k) for k in _FIT))
+        recorded.setdefault(who, []).append(_streams(fit.get("modalities")))
+        _check_fit(run, protocol, fold, fit, case, notes)
+        if fit.get("model") in networks and fit.get("saw", {}).get("epoch") is None:
+            notes.add("epoch", protocol, "how the epoch was chosen is not recorded", case)
         coupling = fit.get("coupling")
         if coupling is None:
             if fit.get("model") in networks:
                 text = "whether test samples influence one another was not measured"
-                notes.add("coupling", protocol, text, example=example, caution=True)
+                notes.add("coupling", protocol, text, case, caution=True)
         elif not coupling <= MAX_COUPLING:
             text = f"predictions depend on what else is in the batch (up to {coupling:.2g})"
-            notes.add("coupling", protocol, text, example=example)
+            notes.add("coupling", protocol, text, case)
     if run.predictions is not None:
         _check_recorded(run.predictions, recorded, notes)
 
 
 def _check_fit(
-    run: _Run, protocol: str, fold: _Fold, fit: Mapping[str, Any], example: str, notes: _Notes
+    run: RunContent, protocol: str, fold: Fold, fit: Mapping[str, Any], case: Case, notes: Notes
 ) -> None:
     saw = fit.get("saw", {})
     if saw.get("model") is None:
-        notes.add("fit", protocol, "what the model was fitted on is not recorded", example=example)
+        notes.add("fit", protocol, "what the model was fitted on is not recorded", case)
     for what, value in saw.items():
         if what in ("epoch", "temperature"):
             allowed = {run.hash(fold, "val")} if fold.val.any() else set()
@@ -598,31 +336,42 @@ def _check_fit(
                 continue
             on_test = value == run.hash(fold, "test")
             text = f"{what} was chosen on {'the test' if on_test else 'other than the validation'} samples"
-            notes.add(what, protocol, text, example=example)
-        elif value == "subject" and what != "model":
-            text = f"{what} saw the unlabelled samples of each tested subject"
-            notes.add("transductive", protocol, text, example=example, caution=True)
+            notes.add(what, protocol, text, case)
+        elif value == "subject" and what == "scaler":
+            text = "the scaler saw the unlabelled samples of each tested subject"
+            notes.add("transductive", protocol, text, case, caution=True)
         elif value is not None and value != run.hash(fold, "train"):
             text = f"{what} was fitted on other than the fold's training samples"
-            notes.add("fit", protocol, text, example=example)
+            notes.add("fit", protocol, text, case)
 
 
-def _check_recorded(predictions: pd.DataFrame, recorded: set[tuple[Any, ...]], notes: _Notes) -> None:
-    columns = ["protocol", "seed", "fold", "model", "modalities", "normalise", "control"]
-    present = [c for c in columns if c in predictions]
-    known = {tuple(fit[columns.index(c)] for c in present) for fit in recorded}
-    for row in predictions[present].drop_duplicates().itertuples(index=False, name=None):
-        if row not in known:
-            about = dict(zip(present, row, strict=True))
-            example = f"{about.get('model')} in fold {about['fold']} of seed {about['seed']}"
+def _check_recorded(
+    predictions: pd.DataFrame, recorded: Mapping[tuple[Any, ...], Sequence[set[str]]], notes: Notes
+) -> None:
+    """Every prediction needs a recorded fit; one made for several streams also serves some of them."""
+    columns = ["protocol", "seed", "fold", *(c for c in _FIT if c in predictions)]
+    known: dict[tuple[Any, ...], list[set[str]]] = {}
+    for who, streams in recorded.items():
+        known.setdefault(tuple(who[_FIT_KEY.index(c)] for c in columns), []).extend(streams)
+    if "modalities" in predictions:
+        columns = [*columns, "modalities"]
+    for row in predictions[columns].drop_duplicates().itertuples(index=False, name=None):
+        about = dict(zip(columns, row, strict=True))
+        needed = _streams(about.pop("modalities", None))
+        if not any(needed <= streams for streams in known.get(tuple(about.values()), ())):
+            case = Case("fit", 0, f"{about.get('model')} in fold {about['fold']} of seed {about['seed']}")
             text = "predictions come from a fit that is not recorded"
-            notes.add("fit", str(about["protocol"]), text, example=example)
+            notes.add("fit", str(about["protocol"]), text, case)
+
+
+def _streams(modalities: Any) -> set[str]:
+    return set() if modalities is None else set(str(modalities).split("+"))
 
 
 # -- checks of the predictions ---------------------------------------------------------------------------
 
 
-def _check_predictions(run: _Run, predictions: pd.DataFrame, notes: _Notes) -> None:
+def _check_predictions(run: RunContent, predictions: pd.DataFrame, notes: Notes) -> None:
     import pandas as pd
 
     at = pd.Index(run.samples["sample"]).get_indexer(predictions["sample"])
@@ -635,35 +384,29 @@ def _check_predictions(run: _Run, predictions: pd.DataFrame, notes: _Notes) -> N
     by_name = {(p, f.seed, f.name): f for p, folds in run.protocols.items() for f in folds}
     group = [c for c in _GROUP if c in predictions]
     done: dict[tuple[Any, ...], set[str]] = {}
+    present: dict[Any, NDArray[np.bool_]] = {}
     keys = ["protocol", "seed", *group, "fold"]
     for key, rows in predictions.groupby(keys, sort=True, dropna=False, observed=True).indices.items():
         protocol, seed, name = str(key[0]), int(key[1]), str(key[-1])
         fold = by_name.get((protocol, seed, name))
-        example = f"fold {name} of seed {seed}"
         if fold is None:
             text = "predictions belong to no fold of splits.json"
-            notes.add("predictions", protocol, text, count=len(rows), example=example)
+            notes.add("predictions", protocol, text, Case("fold", len(rows), f"fold {name} of seed {seed}"))
             continue
         done.setdefault(key[:-1], set()).add(name)
+        modalities = dict(zip(keys, key, strict=True)).get("modalities")
+        if modalities not in present:
+            present[modalities] = _present(run, modalities)
         times = np.bincount(at[rows], minlength=len(run.ids))
-        expected = fold.test & _present(run, dict(zip(keys, key, strict=True)).get("modalities"))
+        expected = fold.test & present[modalities]
         for mask, text in (
             ((times > 0) & (fold.train | fold.val), "predicted samples stand in training or validation"),
-            (
-                (times > 0) & ~(fold.train | fold.val | fold.test),
-                "predicted samples are not in the test part",
-            ),
+            ((times > 0) & ~(fold.train | fold.val | fold.test), "predicted samples are in no part"),
             (times > 1, "samples are predicted more than once"),
             (expected & (times == 0), "tested samples have no prediction"),
         ):
             if mask.any():
-                notes.add(
-                    "predictions",
-                    protocol,
-                    text,
-                    count=int(mask.sum()),
-                    example=_example(run, fold, mask),
-                )
+                notes.add("predictions", protocol, text, _case(run, fold, mask))
     for key, found in done.items():
         protocol, seed = str(key[0]), int(key[1])
         missing = [f.name for f in run.protocols[protocol] if f.seed == seed and f.name not in found]
@@ -673,21 +416,21 @@ def _check_predictions(run: _Run, predictions: pd.DataFrame, notes: _Notes) -> N
                 "incomplete",
                 protocol,
                 "folds were not predicted",
-                example=f"{missing[0]} ({who})",
+                Case("prediction set", 0, f"fold {missing[0]} of {who}"),
                 caution=True,
             )
 
 
-def _present(run: _Run, modalities: Any) -> NDArray[np.bool_]:
+def _present(run: RunContent, modalities: Any) -> NDArray[np.bool_]:
     """The samples for which at least one of the modalities exists (``present_<stream>``)."""
     columns = [f"present_{m}" for m in str(modalities).split("+")]
     if modalities is None or not all(c in run.samples for c in columns):
         return np.ones(len(run.ids), np.bool_)
-    present: NDArray[np.bool_] = run.samples[columns].fillna(False).to_numpy(np.bool_).any(axis=1)
+    present: NDArray[np.bool_] = run.samples[columns].eq(True).to_numpy(np.bool_).any(axis=1)
     return present
 
 
-def _check_columns(run: _Run, predictions: pd.DataFrame, at: NDArray[np.int64], notes: _Notes) -> None:
+def _check_columns(run: RunContent, predictions: pd.DataFrame, at: NDArray[np.int64], notes: Notes) -> None:
     """Predictions must carry the subject, stimulus, trial and label that samples.parquet gives."""
     for name in ("trial", "subject", "stimulus", "label"):
         if name not in predictions:
@@ -695,19 +438,18 @@ def _check_columns(run: _Run, predictions: pd.DataFrame, at: NDArray[np.int64], 
         ours = run.samples[name].to_numpy()[at]
         theirs = predictions[name].to_numpy()
         if name == "label":
-            ours, theirs = run.label[at], predictions[name].fillna(-1).to_numpy(np.int64)
+            ours, theirs = run.label[at], whole_numbers(predictions[name])
         wrong = np.flatnonzero(ours != theirs)
         for protocol, rows in predictions.iloc[wrong].groupby("protocol", observed=True).indices.items():
             notes.add(
                 "predictions",
                 str(protocol),
                 f"the {name} of predictions differs from that of the samples",
-                count=len(rows),
-                example=f"sample {predictions['sample'].iloc[wrong[rows[0]]]}",
+                Case("", len(rows), f"sample {predictions['sample'].iloc[wrong[rows[0]]]}"),
             )
 
 
-def _check_probe(run: _Run, probe: Probe, notes: _Notes) -> None:
+def _check_probe(run: RunContent, probe: Probe, notes: Notes) -> None:
     fold = next(iter(run.protocols.values()))[0]
     tested = np.flatnonzero(fold.test)
     chosen = tested[np.unique(np.linspace(0, len(tested) - 1, N_PROBED).astype(np.int64))]
@@ -721,19 +463,21 @@ def _check_probe(run: _Run, probe: Probe, notes: _Notes) -> None:
         )
     difference = np.abs(together - alone).reshape(len(ids), -1).max(axis=1)
     if not difference.max() <= MAX_COUPLING:
+        worst = int(np.nan_to_num(difference, nan=np.inf).argmax())
         notes.add(
             "coupling",
             "probe",
             f"probabilities of a sample alone and in a batch differ by up to {difference.max():.2g}",
-            count=int((~(difference <= MAX_COUPLING)).sum()),
-            example=f"sample {ids[int(np.nan_to_num(difference, nan=np.inf).argmax())]}",
+            Case("", int((~(difference <= MAX_COUPLING)).sum()), f"sample {ids[worst]}"),
         )
 
 
 # -- what was proven -------------------------------------------------------------------------------------
 
 
-def _proven(run: _Run, protocol: str, folds: Sequence[_Fold], findings: Iterable[Finding]) -> tuple[str, ...]:
+def _proven(
+    run: RunContent, protocol: str, folds: Sequence[Fold], findings: Iterable[Finding]
+) -> tuple[str, ...]:
     kinds = {f.kind for f in findings if f.where in (protocol, "probe") and f.severity == "leak"}
     if kinds & _VOID:
         return ()

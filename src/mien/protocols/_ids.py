@@ -76,8 +76,9 @@ def splits_from_json(data: Mapping[str, Any], samples: Iterable[Sample]) -> list
             ids = [i for t in fold[part]["trials"] for i in members.get(t, [f"?{t}"])] + fold[part]["samples"]
             unknown = [i for i in ids if i not in order]
             if unknown:
+                name = unknown[0].lstrip("?")
                 raise InputError(
-                    f"fold {fold['fold']} of {fold['protocol']}: {unknown[0].lstrip('?')!r} is no known sample or trial",
+                    f"fold {fold['fold']} of {fold['protocol']}: {name!r} is no known sample or trial",
                     expected="splits made from the same samples",
                 )
             parts[part] = tuple(sorted(ids, key=order.__getitem__))

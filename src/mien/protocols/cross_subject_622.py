@@ -21,7 +21,7 @@ def example() -> tuple[Sample, ...]:
 @registered
 @dataclass(frozen=True, kw_only=True)
 class CrossSubject622(Rule):
-    """One fold: a fifth of the subjects (rounded down) tests, a fifth validates, the others train [LibEER]."""
+    """One fold: a fifth of the subjects (rounded down) tests, a fifth validates, the rest train [LibEER]."""
 
     held_out: ClassVar = ("subject",)
     text: ClassVar = "A random fifth of the subjects is tested, another fifth validates, the others train."

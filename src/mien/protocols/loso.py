@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mien.core import InputError, Sample, registered
 from mien.protocols._example import crossed
@@ -19,11 +20,11 @@ def example() -> tuple[Sample, ...]:
 
 
 def validation_subjects(
-    order: np.ndarray, position: int, n_val: int | None, *, share: float = 1 / 7
-) -> np.ndarray:
+    order: NDArray[np.int64], position: int, n_val: int | None, *, share: float = 1 / 7
+) -> NDArray[np.int64]:
     """The subjects that follow the test subject in a shuffled circle.
 
-    In turn every subject validates equally often. By default ``share`` of the training subjects, at least one.
+    Every subject validates equally often. By default ``share`` of the training subjects, at least one.
     """
     n_train = len(order) - 1
     n = max(1, int(n_train * share)) if n_val is None else n_val

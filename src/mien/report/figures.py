@@ -23,10 +23,13 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 T = TypeVar("T")
+_ORACLE, _CHANCE = "#b0122b", "#b9c0c8"
 INK, GREY, PALE, RULE = "#1c2430", "#6b7480", "#e6e9ed", "#c4cad1"
 _COLOURS = ("#0b3c6f", "#d1761b", "#2a9d8f", "#9a5ba5", "#7a7a7a", "#b5b045")
+_FIXED = {"EEG + eye": 0, "EEG": 1, "eye": 2}
+"""Place of the usual labels in the palette, the same in every figure and every run."""
 _MARKERS = ("o", "s", "^", "D", "v", "P")
-_STYLE: dict[str, Any] = {
+_STYLE: Any = {
     "svg.fonttype": "none",
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
@@ -50,6 +53,7 @@ _STYLE: dict[str, Any] = {
     "legend.frameon": False,
     "legend.fontsize": 8,
     "axes.axisbelow": True,
+    "hatch.linewidth": 0.9,
 }
 Interval = Mapping[str, float]
 WIDTH = 7.4
@@ -111,44 +115,51 @@ def _styled(draw: Callable[P, T]) -> Callable[P, T]:
 
 
 @_styled
-def comparison(panels: Sequence[Mapping[str, Any]], *, chance: float, metric: str = "accuracy") -> Figure:
+def comparison(panels: Sequence[Mapping[str, Any]], *, chance: float, label: str) -> Figure:
     """Bars of a score with its interval, chance and oracle.
 
     Parameters
     ----------
     panels
         ``{title, groups: [{label, bars: [{label, value, low, high, chance_low, chance_high, oracle}]}]}``;
-        the last three may be None. Bars of one label have one colour.
+        the last three may be None. Groups of one label share a colour, bars of one label a filling.
     chance
         Uniform chance, drawn as a dashed line.
+    label
+        What the bars are.
     """
     figure, axes = _axes(len(panels), height=2.75, columns=min(3, max(1, len(panels))))
-    labels = list(dict.fromkeys(b["label"] for p in panels for g in p["groups"] for b in g["bars"]))
+    labels = list(dict.fromkeys(g["label"] for p in panels for g in p["groups"]))
+    kinds = list(dict.fromkeys(b["label"] for p in panels for g in p["groups"] for b in g["bars"]))
     for axis, panel in zip(axes, panels, strict=True):
         ticks = []
         for position, group in enumerate(panel["groups"]):
             width = 0.8 / max(1, len(group["bars"]))
             for i, bar in enumerate(group["bars"]):
                 x = position - 0.4 + width * (i + 0.5)
-                _bar(axis, x, width * 0.86, bar, colour=_colour(labels, bar["label"]))
+                colour = _colour(labels, group["label"])
+                _bar(axis, x, width * 0.86, bar, colour=colour, hatch=_hatch(kinds.index(bar["label"])))
             ticks.append(group["label"])
         axis.axhline(chance, color=INK, lw=0.9, ls=(0, (4, 2)), zorder=4)
         axis.set_xticks(range(len(ticks)), ticks)
         axis.tick_params(axis="x", length=0)
         axis.set_title(panel["title"])
         axis.set_ylim(0, 1)
+        _percent(axis, "y")
         _grid(axis)
-    axes[0].set_ylabel(metric)
-    handles = [_patch(_colour(labels, name), name) for name in labels]
-    handles += [_line(INK, "chance", ls=(0, (4, 2))), _patch("#b9c0c8", "95 % chance interval")]
+    axes[0].set_ylabel(label)
+    handles = [_patch(GREY, name, hatch=_hatch(i)) for i, name in enumerate(kinds)]
+    handles += [_line(INK, "chance", ls=(0, (4, 2))), _patch(_CHANCE, "95 % chance interval")]
     if any(b.get("oracle") is not None for p in panels for g in p["groups"] for b in g["bars"]):
-        handles.append(_line("#b0122b", "oracle (best possible)", lw=2.2))
+        handles.append(_line(_ORACLE, "oracle (best possible)", lw=2.2))
     _legend_below(figure, handles)
     return figure
 
 
 @_styled
-def dumbbells(rows: Sequence[Mapping[str, Any]], *, left: str, right: str, chance: float) -> Figure:
+def dumbbells(
+    rows: Sequence[Mapping[str, Any]], *, left: str, right: str, chance: float, label: str
+) -> Figure:
     """One line per condition from the stricter to the laxer protocol.
 
     ``rows``: ``{label, left: {value, low, high}, right: {…}}``; ``left`` and ``right`` name the protocols.
@@ -157,7 +168,9 @@ def dumbbells(rows: Sequence[Mapping[str, Any]], *, left: str, right: str, chanc
     y = np.arange(len(rows))[::-1]
     for height, row in zip(y, rows, strict=True):
         a, b = row["left"], row["right"]
-        axis.plot([a["value"], b["value"]], [height, height], color=RULE, lw=3, zorder=2, solid_capstyle="butt")
+        axis.plot(
+            [a["value"], b["value"]], [height, height], color=RULE, lw=3, zorder=2, solid_capstyle="butt"
+        )
         for value, shift, face, edge in ((a, 0.09, INK, INK), (b, -0.09, "white", INK)):
             axis.plot([value["low"], value["high"]], [height + shift] * 2, color=GREY, lw=1, zorder=3)
             axis.plot(value["value"], height, "o", ms=6.5, mfc=face, mec=edge, mew=1.3, zorder=4)
@@ -165,8 +178,9 @@ def dumbbells(rows: Sequence[Mapping[str, Any]], *, left: str, right: str, chanc
     axis.set_yticks(y, [r["label"] for r in rows])
     axis.tick_params(axis="y", length=0)
     axis.set_xlim(0, 1)
+    _percent(axis, "x")
     axis.set_ylim(-0.6, len(rows) - 0.4)
-    axis.set_xlabel("accuracy by trial")
+    axis.set_xlabel(label)
     axis.spines["left"].set_visible(False)
     axis.grid(axis="x", color=PALE, lw=0.8)
     handles = [
@@ -180,7 +194,7 @@ def dumbbells(rows: Sequence[Mapping[str, Any]], *, left: str, right: str, chanc
 
 
 @_styled
-def per_subject(panels: Sequence[Mapping[str, Any]], *, chance: float) -> Figure:
+def per_subject(panels: Sequence[Mapping[str, Any]], *, chance: float, label: str) -> Figure:
     """A dot per subject, the pooled score and its interval.
 
     ``panels``: ``{title, groups: [{label, values: (subjects,), value, low, high}]}``.
@@ -190,9 +204,8 @@ def per_subject(panels: Sequence[Mapping[str, Any]], *, chance: float) -> Figure
     for axis, panel in zip(axes, panels, strict=True):
         for x, group in enumerate(panel["groups"]):
             values = np.sort(np.asarray(group["values"], float))
-            index = labels.index(group["label"])
             axis.plot(
-                x + _swarm(values), values, _MARKERS[index % len(_MARKERS)], ms=4.6, mec="white", mew=0.5,
+                x + _swarm(values), values, _marker(labels, group["label"]), ms=4.6, mec="white", mew=0.5,
                 color=_colour(labels, group["label"]), alpha=0.85, zorder=3,
             )  # fmt: skip
             axis.plot([x + 0.34] * 2, [group["low"], group["high"]], color=INK, lw=1.4, zorder=4)
@@ -202,9 +215,10 @@ def per_subject(panels: Sequence[Mapping[str, Any]], *, chance: float) -> Figure
         axis.tick_params(axis="x", length=0)
         axis.set_xlim(-0.5, len(panel["groups"]) - 0.35)
         axis.set_ylim(0, 1.02)
+        _percent(axis, "y")
         axis.set_title(panel["title"])
         _grid(axis)
-    axes[0].set_ylabel("accuracy by trial")
+    axes[0].set_ylabel(label)
     handles = [
         _line(GREY, "one subject", marker="o", ls="none", mec="white"),
         _line(INK, "all subjects pooled, 95 % interval", marker="D", ms=5, lw=1.4),
@@ -216,7 +230,7 @@ def per_subject(panels: Sequence[Mapping[str, Any]], *, chance: float) -> Figure
 
 @_styled
 def confusion(panels: Sequence[Mapping[str, Any]], *, classes: Sequence[str]) -> Figure:
-    """Confusion matrices; ``panels``: ``{title, counts: (true, predicted)}``. Shade is the share of the row."""
+    """Confusion matrices, shaded by row share; ``panels``: ``{title, counts: (true, predicted)}``."""
     side = 1.25 + 0.34 * len(classes)
     figure, axes = _axes(len(panels), height=side, columns=min(2, max(1, len(panels))))
     image = None
@@ -241,9 +255,11 @@ def confusion(panels: Sequence[Mapping[str, Any]], *, classes: Sequence[str]) ->
         axis.set_title(panel["title"])
         axis.set_xlabel("answer of the model")
     axes[0].set_ylabel("true class")
+    assert image is not None
     bar = figure.colorbar(image, ax=list(axes), shrink=0.6, pad=0.02, ticks=[0, 0.5, 1])
     bar.outline.set_visible(False)
-    bar.set_label("share of the true class")
+    bar.set_label("share of the true class (%)")
+    bar.ax.set_yticklabels(["0", "50", "100"])
     return figure
 
 
@@ -254,6 +270,8 @@ def learning_curves(panels: Sequence[Mapping[str, Any]], *, chance: float) -> Fi
     ``panels``: ``{title, train_loss, val_loss, val_uar}``, each a list of arrays, one per fit. A curve is
     drawn as far as half of the fits got (fits stop early at different epochs).
     """
+    from matplotlib.ticker import MaxNLocator
+
     figure, axes = _axes(2 * len(panels), height=2.35, columns=2)
     for row, panel in enumerate(panels):
         loss, uar = axes[2 * row], axes[2 * row + 1]
@@ -262,10 +280,12 @@ def learning_curves(panels: Sequence[Mapping[str, Any]], *, chance: float) -> Fi
         _band(uar, panel["val_uar"], colour=_COLOURS[1], label="validation", ls=(0, (5, 1.5)))
         uar.axhline(chance, color=INK, lw=0.9, ls=(0, (4, 2)), label="chance")
         loss.set_ylabel("loss (nats)")
-        uar.set_ylabel("validation UAR")
+        uar.set_ylabel("validation UAR (%)")
         uar.set_ylim(0, max(0.5, min(1.0, uar.get_ylim()[1] * 1.05)))
+        _percent(uar, "y")
         for axis in (loss, uar):
             axis.set_xlabel("epoch")
+            axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
             axis.set_title(panel["title"])
             axis.set_xlim(left=1)
             _grid(axis)
@@ -275,7 +295,12 @@ def learning_curves(panels: Sequence[Mapping[str, Any]], *, chance: float) -> Fi
 
 @_styled
 def topographies(
-    values: NDArray[np.floating], *, bands: Sequence[str], channels: Sequence[str], label: str
+    values: NDArray[np.floating],
+    *,
+    bands: Sequence[str],
+    channels: Sequence[str],
+    label: str,
+    high: float | None = None,
 ) -> Figure | None:
     """One head per band on one colour scale.
 
@@ -283,6 +308,8 @@ def topographies(
     ----------
     values
         (bands, channels), not negative.
+    label, high
+        Name and upper end of the colour scale; the end is the largest value by default.
 
     Returns
     -------
@@ -297,28 +324,32 @@ def topographies(
         return None
     points = np.array([place[channels[i]] for i in known])
     heads = np.asarray(values, float)[:, known]
-    high = float(heads.max()) or 1.0
+    top = "max" if high is None else f"{high:g}"
+    high = float(heads.max()) or 1.0 if high is None else high
     figure, axes = _axes(len(bands), height=2.05, columns=len(bands))
     image = None
     for axis, band, head in zip(axes, bands, heads, strict=True):
         image = axis.imshow(
-            topography.interpolate(points, head), extent=(-1, 1, -1, 1), origin="lower", cmap="viridis", vmin=0,
-            vmax=high, interpolation="none",
+            topography.interpolate(points, head), extent=(-1, 1, -1, 1), origin="lower", cmap="viridis",
+            vmin=0, vmax=high, interpolation="none",
         )  # fmt: skip
         rim = Circle((0, 0), 1.0, fill=False, ec=INK, lw=1.1, zorder=4)
         axis.add_patch(rim)
         image.set_clip_path(rim)
         axis.plot([-0.13, 0, 0.13], [0.992, 1.13, 0.992], color=INK, lw=1.1, zorder=3)
         for ear in (-1, 1):
-            axis.plot(ear * np.array([0.985, 1.05, 1.06, 0.985]), [0.17, 0.14, -0.14, -0.17], color=INK, lw=1.1)
+            axis.plot(
+                ear * np.array([0.985, 1.05, 1.06, 0.985]), [0.17, 0.14, -0.14, -0.17], color=INK, lw=1.1
+            )
         axis.plot(*points.T, "o", ms=1.3, color="white", mec=INK, mew=0.25, zorder=5)
         axis.set_xlim(-1.16, 1.16)
         axis.set_ylim(-1.1, 1.2)
         axis.set_aspect("equal")
         axis.set_axis_off()
         axis.set_title(band, loc="center")
+    assert image is not None
     bar = figure.colorbar(image, ax=list(axes), shrink=0.62, pad=0.01, ticks=[0, high])
-    bar.ax.set_yticklabels(["0", "max"])
+    bar.ax.set_yticklabels(["0", top])
     bar.outline.set_visible(False)
     bar.set_label(label)
     return figure
@@ -341,20 +372,24 @@ def reliability(panels: Sequence[Mapping[str, Any]], *, n_bins: int = 10) -> Fig
         y = np.bincount(bins, weights=correct, minlength=n_bins)[seen] / count[seen]
         axis.plot([0, 1], [0, 1], color=GREY, lw=0.9, ls=(0, (4, 2)))
         axis.plot(x, y, color=_COLOURS[0], lw=1.2, zorder=3)
-        axis.scatter(x, y, s=8 + 90 * count[seen] / count.sum(), color=_COLOURS[0], ec="white", lw=0.6, zorder=4)
+        axis.scatter(
+            x, y, s=8 + 90 * count[seen] / count.sum(), color=_COLOURS[0], ec="white", lw=0.6, zorder=4
+        )
         axis.text(0.04, 0.95, f"ECE {panel['ece']:.3f}", transform=axis.transAxes, va="top")
         axis.set_title(panel["title"])
         axis.set_xlim(0, 1)
         axis.set_ylim(0, 1)
         axis.set_aspect("equal")
-        axis.set_xlabel("stated probability of the answer")
+        _percent(axis, "x")
+        _percent(axis, "y")
+        axis.set_xlabel("stated probability (%)")
         _grid(axis)
-    axes[0].set_ylabel("share of answers that were right")
+    axes[0].set_ylabel("answers that were right (%)")
     return figure
 
 
 @_styled
-def models(panels: Sequence[Mapping[str, Any]], *, chance: float) -> Figure:
+def models(panels: Sequence[Mapping[str, Any]], *, chance: float, label: str) -> Figure:
     """Every model, one line each: ``panels``: ``{title, rows: [{label, marks: [{label, value, low, high}]}],
     oracle}``; marks of one label share colour and sign."""
     n_rows = max(len(p["rows"]) for p in panels)
@@ -370,29 +405,28 @@ def models(panels: Sequence[Mapping[str, Any]], *, chance: float) -> Figure:
                 at = height + 0.26 * ((len(row["marks"]) - 1) / 2 - i)
                 colour = _colour(labels, mark["label"])
                 axis.plot([mark["low"], mark["high"]], [at, at], color=colour, lw=1.3, zorder=3)
-                marker = _MARKERS[labels.index(mark["label"]) % len(_MARKERS)]
+                marker = _marker(labels, mark["label"])
                 axis.plot(mark["value"], at, marker, ms=5, color=colour, mec="white", mew=0.5, zorder=4)
         axis.axvline(chance, color=INK, lw=0.9, ls=(0, (4, 2)))
         axis.set_yticks(y, [r["label"] for r in panel["rows"]] if number % 3 == 0 else [""] * len(y))
         axis.tick_params(axis="y", length=0)
         axis.set_xlim(0, 1)
+        axis.set_xticks([0, 0.25, 0.5, 0.75, 1])
+        _percent(axis, "x")
         axis.set_ylim(-0.6, len(panel["rows"]) - 0.4)
-        axis.set_xlabel("accuracy by trial")
+        axis.set_xlabel(label)
         axis.set_title(panel["title"])
         axis.grid(axis="x", color=PALE, lw=0.8)
     handles = [
-        _line(_colour(labels, name), name, marker=_MARKERS[i % len(_MARKERS)], ms=5, mec="white")
-        for i, name in enumerate(labels)
+        _line(_colour(labels, name), name, marker=_marker(labels, name), ms=5, mec="white") for name in labels
     ]
     _legend_below(figure, [*handles, _line(INK, "chance", ls=(0, (4, 2)))])
     return figure
 
 
 @_styled
-def feature_agreement(
-    panels: Sequence[Mapping[str, Any]], *, ours: str = "ours", shipped: str = "shipped"
-) -> Figure:
-    """Density of one feature set against the other; ``panels``: ``{title, ours, shipped, r}``, flat arrays."""
+def feature_agreement(panels: Sequence[Mapping[str, Any]]) -> Figure:
+    """Density of one feature set against another; ``panels``: ``{title, ours, shipped, r}``, flat arrays."""
     figure, axes = _axes(len(panels), height=2.1, columns=len(panels))
     for axis, panel in zip(axes, panels, strict=True):
         x, y = np.asarray(panel["shipped"], float), np.asarray(panel["ours"], float)
@@ -405,11 +439,11 @@ def feature_agreement(
             shade, extent=(edges[0], edges[-1], edges[0], edges[-1]), origin="lower", cmap="Blues",
             interpolation="none", vmin=-0.5, zorder=2,
         )  # fmt: skip
-        axis.plot([edges[0], edges[-1]] * 2, [edges[0], edges[-1]] * 2, color="#b0122b", lw=0.8, zorder=3)
+        axis.plot([edges[0], edges[-1]] * 2, [edges[0], edges[-1]] * 2, color=_ORACLE, lw=0.8, zorder=3)
         axis.text(0.05, 0.95, f"r = {panel['r']:.3f}", transform=axis.transAxes, va="top")
         axis.set_title(panel["title"])
-        axis.set_xlabel(shipped)
-    axes[0].set_ylabel(ours)
+        axis.set_xlabel("shipped")
+    axes[0].set_ylabel("ours")
     return figure
 
 
@@ -417,30 +451,55 @@ def _axes(n: int, *, height: float, columns: int = 1) -> tuple[Figure, list[Axes
     """``n`` axes in rows of ``columns``; ``height`` is that of one row, in inches."""
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     rows = -(-n // columns)
-    figure = Figure(figsize=(WIDTH, height * rows), layout="constrained")
+    figure = Figure(figsize=(WIDTH, height * rows), layout=ConstrainedLayoutEngine(wspace=0.04, hspace=0.04))
     FigureCanvasSVG(figure)
     return figure, [figure.add_subplot(rows, columns, i + 1) for i in range(n)]
 
 
+def _place(labels: Sequence[str], label: str) -> int:
+    if label in _FIXED:
+        return _FIXED[label]
+    return len(_FIXED) + [name for name in labels if name not in _FIXED].index(label)
+
+
 def _colour(labels: Sequence[str], label: str) -> str:
-    return _COLOURS[labels.index(label) % len(_COLOURS)]
+    return _COLOURS[_place(labels, label) % len(_COLOURS)]
+
+
+def _marker(labels: Sequence[str], label: str) -> str:
+    return _MARKERS[_place(labels, label) % len(_MARKERS)]
 
 
 def _grid(axis: Axes) -> None:
     axis.grid(axis="y", color=PALE, lw=0.8)
 
 
-def _bar(axis: Axes, x: float, width: float, bar: Mapping[str, Any], *, colour: str) -> None:
-    axis.bar(x, bar["value"], width, color=colour, zorder=2)
-    axis.plot([x, x], [bar["low"], bar["high"]], color="white", lw=3.2, zorder=5)
-    axis.plot([x, x], [bar["low"], bar["high"]], color=INK, lw=1.3, zorder=6)
+def _percent(axis: Axes, which: str) -> None:
+    """Ticks of an axis of shares, in percent."""
+    from matplotlib.ticker import FuncFormatter
+
+    getattr(axis, f"{which}axis").set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:g}"))
+
+
+def _bar(axis: Axes, x: float, width: float, bar: Mapping[str, Any], *, colour: str, hatch: str) -> None:
+    if hatch:
+        axis.bar(x, bar["value"], width, facecolor="white", edgecolor=colour, hatch=hatch, lw=1.2, zorder=2)
+    else:
+        axis.bar(x, bar["value"], width, facecolor=colour, edgecolor=colour, lw=1.2, zorder=2)
     if bar.get("chance_low") is not None:
         height = bar["chance_high"] - bar["chance_low"]
-        axis.bar(x, height, width * 1.16, bottom=bar["chance_low"], color="#b9c0c8", alpha=0.75, zorder=3)
+        axis.bar(x, height, width * 1.16, bottom=bar["chance_low"], color=_CHANCE, alpha=0.7, zorder=3)
+    axis.plot([x, x], [bar["low"], bar["high"]], color="white", lw=3.2, zorder=5)
+    axis.plot([x, x], [bar["low"], bar["high"]], color=INK, lw=1.3, zorder=6)
     if bar.get("oracle") is not None:
-        axis.plot([x - width * 0.6, x + width * 0.6], [bar["oracle"]] * 2, color="#b0122b", lw=2.2, zorder=7)
+        axis.plot([x - width * 0.6, x + width * 0.6], [bar["oracle"]] * 2, color=_ORACLE, lw=2.2, zorder=7)
+
+
+def _hatch(number: int) -> str:
+    return ("", "//////", "xxxx", "....")[number % 4]
 
 
 def _swarm(values: NDArray[np.float64], *, step: float = 0.055, near: float = 0.012) -> NDArray[np.float64]:
@@ -472,10 +531,10 @@ def _band(axis: Axes, curves: Sequence[NDArray[np.float64]], *, colour: str, lab
     axis.plot(epoch, middle, color=colour, lw=1.7, ls=ls, label=label)
 
 
-def _patch(colour: str, label: str) -> Any:
+def _patch(colour: str, label: str, *, hatch: str = "") -> Any:
     from matplotlib.patches import Patch
 
-    return Patch(facecolor=colour, label=label)
+    return Patch(facecolor="white" if hatch else colour, edgecolor=colour, hatch=hatch, label=label)
 
 
 def _line(colour: str, label: str, **options: Any) -> Any:

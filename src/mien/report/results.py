@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,8 +36,8 @@ class Scored:
 
     Attributes
     ----------
-    ids, subject, stimulus
-        Object arrays (rows,): the window or trial, and where it comes from.
+    ids, trial, subject, stimulus
+        Object arrays (rows,): the window or trial itself, and where it comes from.
     seed, label
         Integers (rows,).
     probability
@@ -46,6 +46,7 @@ class Scored:
 
     ids: NDArray[Any]
     seed: NDArray[np.int64]
+    trial: NDArray[Any]
     subject: NDArray[Any]
     stimulus: NDArray[Any]
     label: NDArray[np.int64]
@@ -66,8 +67,8 @@ class Scored:
         """Number of classes."""
         return int(self.probability.shape[1])
 
-    def only(self, rows: NDArray[np.bool_]) -> Scored:
-        """The rows of a mask."""
+    def only(self, rows: NDArray[Any]) -> Scored:
+        """The rows of a mask, or of positions."""
         return Scored(**{name: getattr(self, name)[rows] for name in self.__dataclass_fields__})
 
 
@@ -94,7 +95,7 @@ def results(run_folder: str | Path | Run) -> list[dict[str, Any]]:
     no stimulus is shared), in which a drawn subject or stimulus brings its predictions of every seed.
     A trial's probabilities are the mean over its windows. ``chance.majority`` is the share of the most
     frequent class among what was tested. ``controls.shuffled`` was trained on labels permuted over stimuli;
-    ``controls.permuted`` scores these predictions against labels permuted over stimuli: mean and 95 %
+    ``controls.permuted`` scores these predictions against labels permuted over stimuli: median and 95 %
     interval, the chance interval. ``held_out`` is what the audit proved, not what the protocol declares.
     ``oracle`` is the made-up data's best possible accuracy for the same modalities and level; it is None for
     leaky protocols and where no oracle was recorded.
@@ -105,8 +106,8 @@ def results(run_folder: str | Path | Run) -> list[dict[str, Any]]:
     return sorted(
         rows,
         key=lambda r: (
-            order[r["level"]], "extra" in r, r["protocol"], r["normalise"], r["system"], r["model"], r["recipe"],
-            -len(r["modalities"]), r["modalities"],
+            order[r["level"]], "extra" in r, r["protocol"], r["normalise"], r["system"], r["model"],
+            r["recipe"], -len(r["modalities"]), r["modalities"],
         ),
     )  # fmt: skip
 
@@ -114,8 +115,12 @@ def results(run_folder: str | Path | Run) -> list[dict[str, Any]]:
 def write_report_json(folder: str | Path) -> Path:
     """Write ``report.json`` into a run folder and return its path; the same run gives the same bytes."""
     run = read_run(folder)
-    audit = {"verdict": run.audit["verdict"], "findings": run.audit["findings"]}
-    return write_json(run.path / "report.json", {"results": results(run), "audit": audit})
+    return write_json(run.path / "report.json", report_content(run, results(run)))
+
+
+def report_content(run: Run, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """What ``report.json`` holds, from a run and its rows."""
+    return {"results": rows, "audit": {"verdict": run.audit["verdict"], "findings": run.audit["findings"]}}
 
 
 def write_json(path: Path, value: Any) -> Path:
@@ -137,56 +142,90 @@ def scored(frame: pd.DataFrame, *, level: str, n_classes: int) -> Scored:
     columns = {
         "ids": frame["sample"].to_numpy(object),
         "seed": frame["seed"].to_numpy(np.int64),
+        "trial": frame["trial"].to_numpy(object),
         "subject": frame["subject"].to_numpy(object),
         "stimulus": frame["stimulus"].to_numpy(object),
         "label": frame["label"].to_numpy(np.int64),
     }
     if level == "trial":
         parts = []
-        trial = frame["trial"].to_numpy(object)
         for seed in np.unique(columns["seed"]):
             rows = np.flatnonzero(columns["seed"] == seed)
-            names, first = np.unique(trial[rows].astype(str), return_index=True)
-            part = {name: values[rows][first] for name, values in columns.items()} | {"ids": names.astype(object)}
-            parts.append(part | {"probability": _trial_means(probability[rows], trial[rows], names)})
+            trial, means = metrics.window_to_trial(probability[rows], columns["trial"][rows].astype(str))
+            _, first = np.unique(columns["trial"][rows].astype(str), return_index=True)
+            rows = rows[np.sort(first)]  # order of first appearance, as the trials come
+            part = {name: values[rows] for name, values in columns.items()}
+            parts.append(part | {"ids": trial.astype(object), "probability": means})
         return Scored(**{name: np.concatenate([p[name] for p in parts]) for name in parts[0]})
     return Scored(**columns, probability=probability)
 
 
-def shared_stimuli(rows: Scored) -> bool:
-    """Whether any stimulus was met by two subjects."""
+def drawn_stimuli(rows: Scored) -> NDArray[Any] | None:
+    """The stimuli of the rows where a bootstrap must draw them too: they are shared by subjects, or there is
+    one subject only. None where drawing subjects is all there is."""
     pairs = {(str(a), str(b)) for a, b in zip(rows.subject, rows.stimulus, strict=True)}
-    return len({stimulus for _, stimulus in pairs}) < len(pairs)
+    one_subject = len({subject for subject, _ in pairs}) == 1
+    shared = len({stimulus for _, stimulus in pairs}) < len(pairs)
+    return rows.stimulus.astype(str) if shared or one_subject else None
 
 
 def score_table(rows: Scored) -> dict[str, dict[str, float | None]]:
     """Every metric with its interval and spread over seeds; see :func:`results`."""
     by_seed = [_point_scores(rows.only(rows.seed == seed)) for seed in rows.seeds]
     intervals = metrics.bootstrap_interval(
-        rows.label, rows.answer, subject=rows.subject, stimulus=rows.stimulus if shared_stimuli(rows) else None,
-        n_classes=rows.n_classes, n_draws=N_DRAWS, seed=0,
+        rows.label, rows.answer, subject=rows.subject.astype(str), stimulus=drawn_stimuli(rows),
+        n_classes=rows.n_classes, metrics=METRICS, n_draws=N_DRAWS, seed=0,
     )  # fmt: skip
     table: dict[str, dict[str, float | None]] = {}
     for name in METRICS:
         values = [scores[name] for scores in by_seed]
-        low, high = _ends(intervals[name])
         table[name] = {
             "value": _finite(np.mean(values)),
-            "low": _finite(low),
-            "high": _finite(high),
+            "low": _finite(intervals[name].low),
+            "high": _finite(intervals[name].high),
             "seeds_sd": _finite(np.std(values, ddof=1)) if len(values) > 1 else None,
         }
     return table
 
 
 def chance_interval(rows: Scored) -> dict[str, Any]:
-    """Mean and 95 % interval of the control metric when labels are permuted over stimuli."""
+    """Median and 95 % interval of the control metric when labels are permuted over stimuli."""
     found = metrics.permutation_interval(
-        rows.label, rows.answer, stimulus=rows.stimulus, subject=rows.subject, n_classes=rows.n_classes,
+        rows.label, rows.answer, stimulus=rows.stimulus.astype(str), trial=rows.trial.astype(str),
+        subject=rows.subject.astype(str), n_classes=rows.n_classes, metrics=(CONTROL_METRIC,),
         n_draws=N_DRAWS, seed=0,
     )[CONTROL_METRIC]  # fmt: skip
-    low, high = _ends(found)
-    return {"metric": CONTROL_METRIC, "value": _finite(found["value"]), "low": _finite(low), "high": _finite(high)}
+    ends = {"value": _finite(found.value), "low": _finite(found.low), "high": _finite(found.high)}
+    return {"metric": CONTROL_METRIC, **ends}
+
+
+def paired_difference(a: Scored, b: Scored) -> dict[str, Any] | None:
+    """Accuracy of ``a`` minus that of ``b`` where both predicted the same thing with the same seed.
+
+    Returns
+    -------
+    dict or None
+        ``{value, low, high, n}``: the interval from the bootstrap of :func:`score_table` with the same draws
+        for both, ``n`` the number of things both predicted; None where they share nothing.
+    """
+    if a.n_classes != b.n_classes:
+        return None
+    place = {_identity(b, j): j for j in range(len(b.ids))}
+    pairs = [(i, place[_identity(a, i)]) for i in range(len(a.ids)) if _identity(a, i) in place]
+    if not pairs:
+        return None
+    left, right = (np.array(side) for side in zip(*pairs, strict=True))
+    mine, theirs = a.only(left), b.only(right)
+    found = metrics.paired_interval(
+        mine.label, mine.answer, theirs.answer, subject=mine.subject.astype(str),
+        stimulus=drawn_stimuli(mine), n_classes=a.n_classes, metrics=(CONTROL_METRIC,), n_draws=N_DRAWS, seed=0,
+    )[CONTROL_METRIC]  # fmt: skip
+    n = len(set(map(str, mine.ids)))
+    return {"value": found.value, "low": found.low, "high": found.high, "n": n}
+
+
+def _identity(rows: Scored, row: int) -> tuple[int, str, int]:
+    return int(rows.seed[row]), str(rows.ids[row]), int(rows.label[row])
 
 
 def _groups(run: Run) -> Iterator[tuple[dict[str, str], dict[str, pd.DataFrame]]]:
@@ -196,7 +235,9 @@ def _groups(run: Run) -> Iterator[tuple[dict[str, str], dict[str, pd.DataFrame]]
             yield dict(zip(GROUP, map(str, key), strict=True)), frames
 
 
-def _rows_of(run: Run, key: Mapping[str, str], frames: Mapping[str, pd.DataFrame]) -> Iterator[dict[str, Any]]:
+def _rows_of(
+    run: Run, key: Mapping[str, str], frames: Mapping[str, pd.DataFrame]
+) -> Iterator[dict[str, Any]]:
     by_window = run.record.get("level", "window") == "window"
     for level in ("trial", "window") if by_window else ("trial",):
         yield _row(run, key, frames, level=level)
@@ -215,7 +256,10 @@ def _row(
     controls = {"permuted": chance_interval(rows)}
     if len(frames.get("shuffled", ())):
         shuffled = score_table(scored(frames["shuffled"], level=level, n_classes=n_classes))[CONTROL_METRIC]
-        controls["shuffled"] = {"metric": CONTROL_METRIC, **{k: shuffled[k] for k in ("value", "low", "high")}}
+        controls["shuffled"] = {
+            "metric": CONTROL_METRIC,
+            **{k: shuffled[k] for k in ("value", "low", "high")},
+        }
     proven = run.audit["proven"].get(key["protocol"], ())
     return {
         **key,
@@ -242,20 +286,8 @@ def _oracle(run: Run, key: Mapping[str, str], *, level: str) -> dict[str, Any] |
 
 
 def _point_scores(rows: Scored) -> dict[str, float]:
-    functions = {name: getattr(metrics, name) for name in METRICS}
-    return {name: float(f(rows.label, rows.answer, rows.n_classes)) for name, f in functions.items()}
-
-
-def _trial_means(
-    probability: NDArray[np.float64], trial: NDArray[Any], names: Sequence[str]
-) -> NDArray[np.float64]:
-    ids, means = metrics.window_to_trial(probability, trial)
-    place = {str(name): i for i, name in enumerate(ids)}
-    return np.asarray(means)[[place[str(name)] for name in names]]
-
-
-def _ends(interval: Any) -> tuple[float, float]:
-    return float(interval["low"]), float(interval["high"])
+    matrix = metrics.confusion(rows.label, rows.answer, rows.n_classes)
+    return {name: float(value) for name, value in metrics.scores_of(matrix).items()}
 
 
 def _finite(value: Any) -> float | None:

@@ -74,7 +74,9 @@ def read_run(folder: str | Path) -> Run:
     if not path.is_dir():
         raise InputError("no such run folder", file=path, remedy="give the folder that `mien run` wrote")
     record = _json(path / "record.json", needs=("classes", "dataset", "protocols", "models", "seeds"))
-    audit = _json(path / "audit.json", needs=("verdict", "findings", "proven"), remedy="run `mien audit` on it")
+    audit = _json(
+        path / "audit.json", needs=("verdict", "findings", "proven"), remedy="run `mien audit` on it"
+    )
     n_classes = len(record["classes"])
     probabilities = [f"p_{c}" for c in range(n_classes)]
     predictions = _parquet(path / "predictions.parquet", columns=(*PREDICTION_COLUMNS, *probabilities))
@@ -85,7 +87,9 @@ def read_run(folder: str | Path) -> Run:
         audit=audit,
         environment=_json(path / "environment.json", needs=()),
         predictions=predictions,
-        samples=_parquet(path / "samples.parquet", columns=("sample", "trial", "subject", "stimulus", "label")),
+        samples=_parquet(
+            path / "samples.parquet", columns=("sample", "trial", "subject", "stimulus", "label")
+        ),
         dropped=_csv(path / "dropped.csv", columns=("what", "id", "subject", "reason", "count")),
         study=_text(path / "study.toml"),
         curves=_curves(path / "figures" / "learning_curves.npz"),
@@ -178,7 +182,9 @@ def _curves(path: Path) -> dict[tuple[str, str, str, str, str], dict[str, NDArra
         parts = name.split("|", 4)
         if len(parts) != 5:
             raise InputError(
-                f"array {key!r}", file=path, expected="curve/<protocol>|<normalise>|<model>|<seed>|<fold>/<what>"
+                f"array {key!r}",
+                file=path,
+                expected="curve/<protocol>|<normalise>|<model>|<seed>|<fold>/<what>",
             )
         curves.setdefault((parts[0], parts[1], parts[2], parts[3], parts[4]), {})[quantity] = array
     return curves

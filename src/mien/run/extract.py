@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mien import features
-from mien.core import Features, InputError, MienError, Recording, Stream, Trial
+from mien.core import Features, InputError, MienError, Recording, Stream, Trial, UnknownNameError
 from mien.run.store import KeyParts, Store, hash_files
 
 Progress = Callable[[int, int, str], None]
@@ -108,9 +108,11 @@ def extract(
         (modality, trial id) to features, whose values are memory maps. A trial whose recording lacks the
         stream, or whose time the stream does not cover, is not in it.
     """
-    specs = [spec.resolved() for spec in specs]
+    recordings = list(recordings)
     _refuse_repeats("modality of the features", [spec.modality for spec in specs])
-    jobs = _jobs(list(recordings), specs, store, workers)
+    _refuse_unknown_streams(specs, recordings)
+    specs = [spec.resolved() for spec in specs]
+    jobs = _jobs(recordings, specs, store, workers)
     todo = [job for job in jobs if job.parts not in store]
     done, total = len(jobs) - len(todo), len(jobs)
     if progress is not None:
@@ -136,6 +138,14 @@ def _refuse_repeats(what: str, found: list[str]) -> None:
     repeated = sorted({x for x in found if found.count(x) > 1}) if len(set(found)) < len(found) else []
     if repeated:
         raise InputError(f"{what} repeats: {', '.join(repeated[:5])}", remedy="give each its own name")
+
+
+def _refuse_unknown_streams(specs: Sequence[FeatureSpec], recordings: list[Recording]) -> None:
+    """A stream that was asked for by name is in one recording at least; a default may be missing."""
+    known = {name for recording in recordings for name in recording.streams}
+    for spec in specs:
+        if spec.stream is not None and recordings and spec.stream not in known:
+            raise UnknownNameError("stream", spec.stream, known)
 
 
 def _jobs(
@@ -269,7 +279,8 @@ def _run(task: list[_Job], store: Store) -> list[_Fault]:
                     read = ((job.trial.id, name), job.recording.streams[name].read(job.trial.span))
                 signal = read[1]
                 made = features.compute(job.spec.name, signal, recipe=job.spec.recipe, **job.spec.options)
-                store.put(job.parts, made)
             except MienError as fault:
                 faults.append(_Fault(modality=job.spec.modality, trial=job.trial.id, text=str(fault)))
+            else:
+                store.put(job.parts, made)
     return faults

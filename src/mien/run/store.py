@@ -192,11 +192,12 @@ class Store:
         """Key and file names of entries that do not hold the bytes that were written; reads everything."""
         found = {}
         for folder in sorted(self.folder.glob("entries/??/*")):
-            meta = self._meta(folder.name)
-            files = meta["files"] if meta else {}
-            bad = [name for name, said in files.items() if hash_file(folder / name) != said["blake2b"]]
-            if bad or meta is None:
-                found[folder.name] = bad or ["meta.json"]
+            meta = _read_meta(folder)
+            said = {} if meta is None else meta["files"]
+            bad = ["meta.json"] if meta is None else []
+            bad += [name for name in sorted(said) if not _holds(folder / name, said[name])]
+            if bad:
+                found[folder.name] = bad
         return found
 
     def index(self) -> pd.DataFrame:
@@ -301,24 +302,34 @@ class Store:
     def _meta(self, key: str) -> dict[str, Any] | None:
         """The description of an entry whose files have the sizes they should, or None."""
         folder = self._entry(key)
+        meta = _read_meta(folder)
+        if meta is None:
+            return None
+        sizes = {name: said["bytes"] for name, said in meta["files"].items()}
         try:
-            meta: dict[str, Any] = json.loads((folder / "meta.json").read_text("utf-8"))
-            whole = all(
-                (folder / name).stat().st_size == said["bytes"] for name, said in meta["files"].items()
-            )
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            whole = all((folder / name).stat().st_size == size for name, size in sizes.items())
+        except FileNotFoundError:
             return None
         return meta if whole else None
 
     @contextlib.contextmanager
     def _temporary(self) -> Iterator[Path]:
+        """A folder of our own to write in, gone afterwards unless it was renamed."""
         base = self.folder / "tmp"
-        base.mkdir(parents=True, exist_ok=True)
-        made = Path(tempfile.mkdtemp(prefix=f"{socket.gethostname()}~{os.getpid()}~", dir=base))
+        made: Path | None = None
         try:
+            base.mkdir(parents=True, exist_ok=True)
+            made = Path(tempfile.mkdtemp(prefix=f"{socket.gethostname()}~{os.getpid()}~", dir=base))
             yield made
+        except OSError as fault:
+            raise InputError(
+                f"the store cannot be written ({fault.strerror or fault})",
+                file=self.folder,
+                remedy="make room, or choose a folder that may be written to",
+            ) from fault
         finally:
-            shutil.rmtree(made, ignore_errors=True)
+            if made is not None:
+                shutil.rmtree(made, ignore_errors=True)
 
     def _settle(self, made: Path, folder: Path) -> None:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -347,6 +358,18 @@ class Store:
 
 def _key(parts: KeyParts | str) -> str:
     return parts if isinstance(parts, str) else parts.key
+
+
+def _read_meta(folder: Path) -> dict[str, Any] | None:
+    try:
+        meta: dict[str, Any] = json.loads((folder / "meta.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        return None
+    return meta
+
+
+def _holds(path: Path, said: Mapping[str, Any]) -> bool:
+    return path.is_file() and hash_file(path) == said["blake2b"]
 
 
 def _load(path: Path, *, mapped: bool) -> NDArray[Any]:
@@ -383,7 +406,11 @@ def _alive(pid: int) -> bool:
         return False
     except OSError:
         return True
-    return True
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (OSError, IndexError):
+        return True
+    return state != "Z"  # ended, and only not yet collected by its parent
 
 
 def hash_files(paths: Iterable[str]) -> dict[str, tuple[int, int, str]]:

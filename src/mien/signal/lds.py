@@ -62,9 +62,9 @@ def lds_smooth(
         raise ValueError(f"r must be a positive variance, got {r}")
     array = np.asarray(values, dtype=np.float64)
     moved = np.moveaxis(array, axis, 0)
-    series = np.ascontiguousarray(moved.reshape(moved.shape[0], -1))
-    if series.size == 0:
+    if array.size == 0:
         return array.copy()
+    series = np.ascontiguousarray(moved.reshape(moved.shape[0], -1))
     start = None if m0 is None else np.broadcast_to(np.asarray(m0, np.float64), moved.shape[1:]).reshape(-1)
     seen = np.isfinite(series)
     if seen.all():

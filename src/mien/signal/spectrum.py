@@ -19,8 +19,8 @@ TIME_BANDWIDTH = 2.0
 """Half-bandwidth of the tapers in units of 1 / window length: 0.5 Hz for a window of 4 s."""
 N_TAPERS = 3
 """Slepian tapers in use, ``2 * TIME_BANDWIDTH - 1``."""
-_CHUNK_SAMPLES = 1 << 18
-"""Samples worked on at a time (2 MB): the memory needed does not grow with the length of a recording."""
+_CHUNK_SAMPLES = 1 << 16
+"""Samples worked on at a time: half a megabyte stays in the cache and is not asked of the system anew."""
 
 
 def band_power(
@@ -77,13 +77,13 @@ def band_power(
     hop = max(segment // 2, 1)
     first, weights = _bin_weights(edges, rate, segment)
     out = np.empty((n_windows(array.shape[1], length=length, stride=stride), len(edges), len(array)))
-    for begin, windows in _chunks(array, length, stride):
+    for channels, begin, windows in _chunks(array, length, stride):
         if segment == length:
             density = _density(windows, tapers, rate, first, len(weights))
         else:
             parts = np.lib.stride_tricks.sliding_window_view(windows, segment, axis=-1)[..., ::hop, :]
             density = _density(parts, tapers, rate, first, len(weights)).mean(axis=-2)
-        out[begin : begin + density.shape[1]] = np.moveaxis(density @ weights, 0, -1)
+        out[begin : begin + density.shape[1], :, channels] = np.moveaxis(density @ weights, 0, -1)
     return out
 
 
@@ -104,8 +104,9 @@ def flat(data: ArrayLike, *, rate: float, window_seconds: float, stride_seconds:
     array = np.asarray(data)
     length, stride = to_samples(window_seconds, rate), to_samples(stride_seconds, rate)
     out = np.zeros((n_windows(array.shape[1], length=length, stride=stride), len(array)), dtype=bool)
-    for begin, windows in _chunks(array, length, stride):
-        out[begin : begin + windows.shape[1]] = (windows.max(axis=-1) == windows.min(axis=-1)).T
+    for channels, begin, windows in _chunks(array, length, stride):
+        still = windows.max(axis=-1) == windows.min(axis=-1)
+        out[begin : begin + windows.shape[1], channels] = still.T
     return out
 
 
@@ -121,35 +122,34 @@ def _band_edges(bands: Mapping[str, tuple[float, float]], rate: float) -> Array:
     return np.array(list(bands.values()), dtype=np.float64)
 
 
-def _chunks(array: Array, length: int, stride: int) -> Iterator[tuple[int, Array]]:
-    """Number of the first window and a view (channels, some windows, length), in order."""
-    if n_windows(array.shape[1], length=length, stride=stride) == 0 or len(array) == 0:
+def _chunks(array: Array, length: int, stride: int) -> Iterator[tuple[slice, int, Array]]:
+    """Some channels, number of the first window, and a view (those channels, some windows, length)."""
+    n = n_windows(array.shape[1], length=length, stride=stride)
+    if n == 0 or len(array) == 0:
         return
     windows = np.lib.stride_tricks.sliding_window_view(array, length, axis=-1)[:, ::stride]
-    step = max(1, _CHUNK_SAMPLES // (len(array) * length))
-    for begin in range(0, windows.shape[1], step):
-        yield begin, windows[:, begin : begin + step]
+    some_windows = min(n, max(1, _CHUNK_SAMPLES // length))
+    some_channels = max(1, _CHUNK_SAMPLES // (some_windows * length))
+    for channel in range(0, len(array), some_channels):
+        channels = slice(channel, channel + some_channels)
+        for begin in range(0, n, some_windows):
+            yield channels, begin, windows[channels, begin : begin + some_windows]
 
 
 def _density(windows: Array, tapers: Array, rate: float, first: int, n_bins: int) -> Array:
     """Density (…, bins) of windows (…, times), doubled at every bin, averaged over tapers of unit energy."""
     from scipy.fft import rfft
 
+    total = np.zeros((*windows.shape[:-1], n_bins))
     with np.errstate(invalid="ignore", over="ignore"):
         centred = windows - windows.mean(axis=-1, keepdims=True)
-        total: Array | None = None
-        work = np.empty_like(centred)
+        tapered = np.empty_like(centred)
         for taper in tapers:
-            np.multiply(centred, taper, out=work)
-            spectrum = rfft(work, axis=-1)[..., first : first + n_bins]
-            power = np.square(spectrum.real)
-            power += np.square(spectrum.imag)
-            if total is None:
-                total = power
-            else:
-                total += power
-        assert total is not None
-        total *= 2.0 / (rate * len(tapers))
+            np.multiply(centred, taper, out=tapered)
+            spectrum = rfft(tapered, axis=-1)[..., first : first + n_bins]
+            total += np.square(spectrum.real)
+            total += np.square(spectrum.imag)
+    total *= 2.0 / (rate * len(tapers))
     return total
 
 

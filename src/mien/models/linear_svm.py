@@ -1,0 +1,43 @@
+"""Linear support vector machine, one class against the rest."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from mien.core import Batch, registered
+from mien.models._estimator import example_batch
+from mien.models._linear import Linear, squared_hinge
+
+
+@registered
+class LinearSVM(Linear):
+    """Linear classifiers with a squared hinge loss, one per class.
+
+    Their scores become probabilities by a softmax. These order the classes as the scores do, but are not
+    calibrated: no sample outside training is looked at to do it.
+
+    Parameters
+    ----------
+    n_classes, C, class_weights, max_iter, seed
+        As for :class:`mien.models.logistic_regression.LogisticRegression`.
+    """
+
+    loss = staticmethod(squared_hinge)
+
+    def __init__(
+        self,
+        *,
+        n_classes: int = 7,
+        C: float = 0.001,
+        class_weights: Literal["balanced", "none"] = "balanced",
+        max_iter: int = 200,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(
+            n_classes=n_classes, C=C, class_weights=class_weights, max_iter=max_iter, seed=seed
+        )
+
+
+def example() -> Batch:
+    """A tiny made-up batch."""
+    return example_batch()

@@ -1,0 +1,331 @@
+"""What the numbers of a run mean, in sentences made from the numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from mien.report.figures import modality_label
+from mien.report.panels import Story
+from mien.report.results import paired_difference
+
+THING = {"subject": "subject", "stimulus": "clip", "session": "session", "trial": "trial", "event": "event"}
+
+SPOKEN = {"eye": "eye movements"}
+
+
+def percent(share: float | None) -> str:
+    """``0.4273`` as ``"42.7"``."""
+    return "–" if share is None else f"{100 * share:.1f}"
+
+
+def signed(difference: float) -> str:
+    """A difference of shares in points: ``-0.051`` as ``"−5.1"``."""
+    return f"{100 * difference:+.1f}".replace("-", "−")
+
+
+def span(score: Mapping[str, Any]) -> str:
+    """The interval of a score: ``"35.1 to 50.2"``."""
+    return f"{percent(score['low'])} to {percent(score['high'])}"
+
+
+def claims(proven: Iterable[str]) -> list[str]:
+    """The words a page may use for what the audit proved.
+
+    ``"cross-subject"``, else ``"cross-session"``, ``"cross-trial"`` or ``"cross-event"`` (each holds out the
+    later ones too), and ``"cross-stimulus"`` (new clips; new trials go without saying).
+    """
+    proven = set(proven)
+    nested = next((w for w in ("subject", "session", "trial", "event") if w in proven), None)
+    if "stimulus" in proven and nested in ("trial", "event"):
+        nested = None
+    return [f"cross-{w}" for w in (nested, "stimulus" if "stimulus" in proven else None) if w]
+
+
+def held_out(proven: Iterable[str]) -> str:
+    """``"no test subject and no test clip in training"``, or that nothing was proved."""
+    things = [THING[c.removeprefix("cross-")] for c in claims(proven)]
+    return " and ".join(f"no test {t}" for t in things) + " in training" if things else "nothing proved"
+
+
+def listed(words: Sequence[str]) -> str:
+    """``a``, ``a and b``, ``a, b and c``."""
+    return ", ".join(words[:-1]) + " and " + words[-1] if len(words) > 1 else "".join(words)
+
+
+def names(found: Iterable[str]) -> list[str]:
+    """Names as code, for :func:`mien.report.blocks.prose`."""
+    return [f"`{name}`" for name in found]
+
+
+def inside_chance(row: Mapping[str, Any]) -> bool:
+    """Whether the accuracy is no larger than permuted labels give (97.5th percentile)."""
+    value, high = row["metrics"]["accuracy"]["value"], row["controls"]["permuted"]["high"]
+    return bool(value is None or high is None or value <= high)
+
+
+def way_to_oracle(row: Mapping[str, Any]) -> float | None:
+    """Share of the way from uniform chance to the oracle, or None."""
+    if not row["oracle"] or row["oracle"]["value"] <= row["chance"]["uniform"]:
+        return None
+    chance = row["chance"]["uniform"]
+    return float((row["metrics"]["accuracy"]["value"] - chance) / (row["oracle"]["value"] - chance))
+
+
+def study_sentence(story: Story) -> str:
+    """The study in one sentence."""
+    run = story.run
+    first = story.plain[0]
+    signals = listed([SPOKEN.get(m, modality_label(m)) for m in story.modalities[0].split("+")])
+    made_up = "made-up " if run.record["dataset"].get("simulated") else ""
+    what = f"{len(run.classes)} classes ({', '.join(run.classes)})"
+    seeds = len(run.record["seeds"])
+    return (
+        f"`{story.model}` and {len(story.models) - 1} other models learn" if len(story.models) > 2
+        else f"{listed(names(story.models))} learn{'s' if len(story.models) == 1 else ''}"
+    ) + (
+        f" to tell {what} apart from {signals} of {first['n_subjects']} {made_up}"
+        f"subject{'s' if first['n_subjects'] != 1 else ''} who each met up to {first['n_stimuli']} clips, "
+        "tested under "
+        f"{listed(names(story.protocols))} with {seeds} seed{'s' if seeds != 1 else ''}."
+    )  # fmt: skip
+
+
+def verdict(story: Story) -> tuple[str, str]:
+    """Headline and sentence on the audit."""
+    audit = story.run.audit
+    leaks = [f for f in audit["findings"] if f.get("severity", "leak") == "leak"]
+    cautions = len(audit["findings"]) - len(leaks)
+    note = (
+        f" {cautions} caution{'s' if cautions != 1 else ''} for the reader: see the audit."
+        if cautions
+        else ""
+    )
+    proofs = "; ".join(f"`{p}`: {held_out(audit['proven'].get(p, ()))}" for p in story.protocols)
+    if audit["verdict"] == "leaks":
+        where = listed(sorted({str(f["where"]) for f in leaks}))
+        meant = [p for p in story.protocols if story.leaky(p)]
+        why = f" {listed(names(meant))}: leaky on purpose, for comparison." if meant else ""
+        return "This run leaks", f"Leaks in {where}.{why} Proved – {proofs}.{note}"
+    return "The audit found no leak", f"Proved from the ids of every fold – {proofs}.{note}"
+
+
+def meaning(story: Story) -> list[tuple[str, list[str]]]:
+    """Headings with paragraphs: what the page's model's numbers by trial say, and what they do not."""
+    parts = [
+        ("Is there anything beyond chance?", _beyond_chance(story)),
+        ("A clip that was seen in training gives the label away", _strict_and_lax(story)),
+        ("Splits that leak by design", _leaky(story)),
+        ("How the features were scaled", _normalisation(story)),
+        ("One signal or both", _modalities(story)),
+        ("How good could it get", _oracle(story)),
+    ]
+    return [(heading, text) for heading, text in parts if text]
+
+
+def _beyond_chance(story: Story) -> list[str]:
+    texts = []
+    for protocol in story.protocols:
+        rows = _rows(story, protocol)
+        if not rows:
+            continue
+        row = rows[0]
+        score, chance = row["metrics"]["accuracy"], row["controls"]["permuted"]
+        text = (
+            f"Under `{protocol}` ({held_out(row['held_out'])}) `{story.model}` with "
+            f"{modality_label(row['modalities'])}, "
+            f"`normalise = {row['normalise']}`, gets {percent(score['value'])} % of {row['n']} trials right "
+            f"(95 % interval {span(score)}). Guessing gives {percent(row['chance']['uniform'])} %, and "
+            "with labels "
+            f"permuted over clips these same answers score {span(chance)} %. "
+        )
+        if inside_chance(row):
+            text += "The score is inside its chance interval: nothing was shown to be recognised."
+        elif story.leaky(protocol) or not row["held_out"]:
+            text += "The score is above its chance interval, but it says nothing about new data: see below."
+        elif "stimulus" not in row["held_out"]:
+            text += (
+                "The score is above its chance interval. The clips themselves were seen in training, so "
+                "this shows "
+                "that something about the clip is recognised, not yet that the emotion is."
+            )
+        else:
+            text += "The score is above its chance interval, on clips that were never shown in training."
+        texts.append(text)
+    return texts
+
+
+def _strict_and_lax(story: Story) -> list[str]:
+    pair = story.pair()
+    if pair is None:
+        lax = [p for p in story.protocols if "stimulus" not in story.declared(p) and not story.leaky(p)]
+        return [
+            f"{listed(names(lax))} shows the test clips in training, so a model may know a clip by "
+            "something other than its "
+            "emotion (length, light, sound). Only a protocol that holds out clips as well, such as "
+            "`loso_stimulus`, "
+            "tells the two apart; this run has none."
+        ] if lax and not any("stimulus" in story.declared(p) for p in story.protocols) else []  # fmt: skip
+    strict, lax_name = pair
+    texts = []
+    for normalise in story.normalise:
+        for modalities in story.modalities[:1]:
+            a, b = story.find(lax_name, normalise, modalities), story.find(strict, normalise, modalities)
+            if a is None or b is None:
+                continue
+            gap = paired_difference(story.predictions(a), story.predictions(b))
+            text = (
+                f"{modality_label(modalities)}, `normalise = {normalise}`: "
+                f"{percent(a['metrics']['accuracy']['value'])} % "
+                f"under `{lax_name}`, {percent(b['metrics']['accuracy']['value'])} % under `{strict}`"
+            )
+            if gap:
+                text += (
+                    f"; the difference on the same {gap['n']} trials is {signed(gap['value'])} points (95 "
+                    "% interval "
+                    f"{signed(gap['low'])} to {signed(gap['high'])})"
+                )
+            texts.append(text + ". " + _gap_meaning(a, b, gap, lax=lax_name, strict=strict))
+    if texts:
+        texts.append(
+            f"Why they differ: all subjects see the same clips. Under `{lax_name}` the test subject is new "
+            "but every test "
+            "clip was seen in training through the other subjects, so a model can recognise the clip (its "
+            "length, "
+            f"light, sound, pace) and answer with its label. `{strict}` holds out the subject and the clip "
+            "together; "
+            "only its number speaks about a new person who watches something new. A part of the difference "
+            "can also "
+            f"come from `{strict}` training on fewer clips."
+        )
+    return texts
+
+
+def _gap_meaning(
+    lax_row: Mapping[str, Any],
+    strict_row: Mapping[str, Any],
+    gap: Mapping[str, Any] | None,
+    *,
+    lax: str,
+    strict: str,
+) -> str:
+    if inside_chance(strict_row) and not inside_chance(lax_row):
+        return (
+            f"`{lax}` is above its chance interval and `{strict}` is inside it: what `{lax}` shows here is "
+            "the clip being "
+            "recognised, not the emotion."
+        )
+    if inside_chance(strict_row):
+        return "Both are inside their chance intervals."
+    if gap and gap["low"] > 0:
+        return (
+            f"Knowing the clips is worth that much here; quote the lower number for new clips, not `{lax}`."
+        )
+    return "Here the difference could be due to chance."
+
+
+def _leaky(story: Story) -> list[str]:
+    texts = []
+    for protocol in story.protocols:
+        rows = _rows(story, protocol)
+        if story.leaky(protocol) and rows:
+            score = percent(rows[0]["metrics"]["accuracy"]["value"])
+            texts.append(
+                f"`{protocol}` is leaky on purpose: windows of one trial stand in training and in test, so "
+                "that "
+                f"neighbours of every test window were learnt with their label. Its {score} % is there as "
+                "a warning, "
+                "to be compared with the rows above, and must not be quoted as a result. Others measured "
+                "what cutting "
+                "inside trials is worth: about 37 points on DEAP valence (published by eeg-emotion-audit, "
+                "not ours)."
+            )
+    return texts
+
+
+def _normalisation(story: Story) -> list[str]:
+    if "subject" not in story.normalise:
+        return []
+    texts = [
+        "`normalise = subject` scales each subject by that subject's own unlabelled trials, test trials "
+        "included. It is "
+        "transductive: unlabelled test data are used. It describes a system that first watches a new "
+        "person for a "
+        "while; `normalise = train` describes one that meets a person cold."
+    ]
+    for protocol in story.protocols:
+        rows = {row["normalise"]: row for row in _rows(story, protocol)}
+        if {"train", "subject"} <= set(rows):
+            a, b = (rows[n]["metrics"]["accuracy"]["value"] for n in ("train", "subject"))
+            texts.append(
+                f"`{protocol}`: {percent(a)} % with train, {percent(b)} % with subject ({signed(b - a)} "
+                "points)."
+            )
+    return texts
+
+
+def _modalities(story: Story) -> list[str]:
+    both = story.modalities[0]
+    singles = [m for m in story.modalities[1:] if "+" not in m]
+    if "+" not in both or not singles:
+        return []
+    texts = []
+    for protocol in story.protocols:
+        if story.leaky(protocol):
+            continue
+        for normalise in story.normalise:
+            whole = story.find(protocol, normalise, both)
+            alone = [row for m in singles if (row := story.find(protocol, normalise, m))]
+            if whole is None or not alone:
+                continue
+            best = max(alone, key=lambda r: r["metrics"]["accuracy"]["value"])
+            gap = paired_difference(story.predictions(whole), story.predictions(best))
+            text = (
+                f"`{protocol}`, `normalise = {normalise}`: "
+                f"{percent(whole['metrics']['accuracy']['value'])} % with "
+                f"{modality_label(both)}, {percent(best['metrics']['accuracy']['value'])} % with the "
+                "better single one "
+                f"({modality_label(best['modalities'])})"
+            )
+            if gap:
+                sure = gap["low"] > 0 or gap["high"] < 0
+                text += (
+                    f"; difference {signed(gap['value'])} points, {signed(gap['low'])} to "
+                    f"{signed(gap['high'])}" + ("" if sure else ": not told apart by these data")
+                )
+            texts.append(text + ".")
+    return texts
+
+
+def _oracle(story: Story) -> list[str]:
+    texts = []
+    for protocol in story.protocols:
+        for row in _rows(story, protocol):
+            way = way_to_oracle(row)
+            if way is not None and "stimulus" in row["held_out"]:
+                texts.append(
+                    f"`{protocol}`, `normalise = {row['normalise']}`: the `{row['oracle']['kind']}` oracle "
+                    "gets "
+                    f"{percent(row['oracle']['value'])} % (± {percent(row['oracle']['se'])} standard "
+                    "error) by trial; the "
+                    f"model is {100 * way:.0f} % of the way from chance to it."
+                )
+    if texts:
+        texts.append(
+            "The oracle is the Bayes classifier of the made-up data: it knows how they were made (class "
+            "patterns, "
+            "noise, the distributions of subject offsets and clip fingerprints). inductive does not know "
+            "the test "
+            "subject's offset and is the match for `normalise = train`; `subject_known` does and is the "
+            "match for "
+            "`normalise = subject`. Neither knows the clips, so they are no bar for a protocol that shows "
+            "the clips in "
+            "training: that can pass them."
+        )
+    return texts
+
+
+def _rows(story: Story, protocol: str) -> list[dict[str, Any]]:
+    """Rows of the page's model with all modalities, one per normalisation."""
+    found = (story.find(protocol, n, story.modalities[0]) for n in story.normalise)
+    return [row for row in found if row]

@@ -1,0 +1,295 @@
+"""Study files: plain TOML, checked key by key."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import json
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from mien.core import InputError, normalise_name
+from mien.train import TrainConfig
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DataPart(_Part):
+    """``[data]``: which data set, and where its files lie."""
+
+    name: str
+    root: str
+    subjects: tuple[str, ...] | None = None
+    options: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("subjects", mode="before")
+    @classmethod
+    def _as_text(cls, value: Any) -> Any:
+        return None if value is None else tuple(str(v) for v in value)
+
+
+class FeaturePart(_Part):
+    """One entry of ``[features]``: a name, or a table with recipe and options."""
+
+    name: str
+    recipe: Literal["corrected", "released"] = "corrected"
+    stream: str | None = None
+    options: dict[str, Any] = Field(default_factory=dict)
+
+
+class SelectionPart(_Part):
+    """``[selection]``: which training windows are learnt from, by the subject's continuous rating."""
+
+    intensity_at_least: float | None = None
+    scale: Literal["raw", "subject"] = "subject"
+
+
+class ModelPart(_Part):
+    """``[model]``: the system under study; ``config`` goes to the model."""
+
+    name: str
+    recipe: Literal["corrected", "released"] = "corrected"
+    modalities: tuple[tuple[str, ...], ...] | None = None
+    config: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("modalities", mode="before")
+    @classmethod
+    def _lists(cls, value: Any) -> Any:
+        if value is None:
+            return None
+        if not isinstance(value, Sequence) or isinstance(value, str) or not value:
+            raise ValueError("modalities must be a list of lists of stream names")
+        return tuple((v,) if isinstance(v, str) else tuple(v) for v in value)
+
+
+class ProtocolPart(_Part):
+    """``[protocol]``: who is held out, and by what features are scaled."""
+
+    names: tuple[str, ...]
+    normalise: tuple[Literal["train", "subject"], ...] = ("train",)
+    options: dict[str, dict[str, Any]] = Field(default_factory=dict)
+
+    @field_validator("names", mode="after")
+    @classmethod
+    def _normal(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(normalise_name(v) for v in value)
+
+    @field_validator("names", "normalise", mode="before")
+    @classmethod
+    def _listed(cls, value: Any) -> Any:
+        return (value,) if isinstance(value, str) else value
+
+
+class ControlPart(_Part):
+    """``[controls]``: how often everything is trained again on labels permuted over stimuli, at the first seed."""
+
+    shuffled: bool = True
+
+
+class Study(_Part):
+    """A whole study."""
+
+    system: str
+    seeds: tuple[int, ...] = (0,)
+    threads: int = Field(default=1, ge=1, le=256)
+    label: str = "emotion"
+    data: DataPart
+    features: dict[str, FeaturePart]
+    selection: SelectionPart = SelectionPart()
+    model: ModelPart
+    train: dict[str, Any] = Field(default_factory=dict)
+    baselines: tuple[str, ...] = ()
+    protocol: ProtocolPart
+    controls: ControlPart = ControlPart()
+
+    @field_validator("features", mode="before")
+    @classmethod
+    def _short_form(cls, value: Any) -> Any:
+        if not isinstance(value, Mapping) or not value:
+            raise ValueError('needs at least one stream, for example eeg = "de_lds"')
+        return {k: {"name": v} if isinstance(v, str) else v for k, v in value.items()}
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Study:
+        if not self.seeds or len(set(self.seeds)) != len(self.seeds) or min(self.seeds) < 0:
+            raise ValueError("seeds must be a list of different whole numbers of 0 or more")
+        for subset in self.subsets:
+            unknown = [m for m in subset if m not in self.features]
+            if unknown or not subset or len(set(subset)) != len(subset):
+                raise ValueError(
+                    f"model.modalities lists {list(subset)}; [features] has {', '.join(self.features)}"
+                )
+        for name in self.protocol.options:
+            if normalise_name(name) not in self.protocol.names:
+                raise ValueError(f"protocol.options.{name} belongs to no protocol in protocol.names")
+        return self
+
+    @property
+    def subsets(self) -> tuple[tuple[str, ...], ...]:
+        """The sets of streams to be scored; by default all together."""
+        return self.model.modalities or (tuple(self.features),)
+
+    @property
+    def streams(self) -> tuple[str, ...]:
+        """All streams that any subset uses, in the order of ``[features]``."""
+        return tuple(s for s in self.features if any(s in subset for subset in self.subsets))
+
+    def train_config(self, *, seed: int) -> TrainConfig:
+        """``[train]`` as the training loop wants it."""
+        return TrainConfig(**{**self.train, "seed": seed, "threads": self.threads})
+
+
+def load_study(source: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) -> Study:
+    """Read and check a study.
+
+    Parameters
+    ----------
+    source
+        A TOML file, or its content as a mapping. A relative ``data.root`` in a file is relative to the file.
+    overrides
+        ``key=value`` with dotted keys; values are TOML (``seeds=[0,1]``), bare words are text.
+
+    Raises
+    ------
+    InputError
+        The file is missing or not TOML, a key is unknown (with the nearest known one), a value is impossible.
+    """
+    name: str | Path = "study"
+    if isinstance(source, Mapping):
+        raw = json.loads(json.dumps(source))
+    else:
+        name = Path(source)
+        raw = _read(name)
+        data = raw.get("data")
+        if isinstance(data, dict) and isinstance(data.get("root"), str):
+            root = Path(data["root"]).expanduser()
+            data["root"] = str(root if root.is_absolute() else (name.parent / root))
+    for text in overrides:
+        _override(raw, text)
+    try:
+        study = Study.model_validate(raw)
+    except ValidationError as fault:
+        raise InputError(_explain(fault), file=name, remedy="correct the study file") from None
+    _check_names(study, name)
+    return study
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError("no such file", file=path, expected="a study file (TOML)") from None
+    except (IsADirectoryError, PermissionError) as fault:
+        raise InputError(f"cannot be read ({fault.strerror})", file=path, expected="a study file") from None
+    except UnicodeDecodeError:
+        raise InputError("is not UTF-8 text", file=path, expected="a study file (TOML)") from None
+    except tomllib.TOMLDecodeError as fault:
+        raise InputError(f"is not TOML: {fault}", file=path, remedy="see docs/studies.md") from None
+
+
+def _override(raw: dict[str, Any], text: str) -> None:
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise InputError(f"override {text!r}", expected="key=value, for example seeds=[0,1,2]")
+    try:
+        parsed: Any = tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        parsed = value
+    *path, last = key.strip().split(".")
+    at = raw
+    for part in path:
+        at = at.setdefault(part, {})
+        if not isinstance(at, dict):
+            raise InputError(f"override {text!r}: {part!r} is not a table")
+    at[last] = parsed
+
+
+def _explain(fault: ValidationError) -> str:
+    """All faults of a study in one line; unknown keys with the nearest known one."""
+    lines = []
+    for error in fault.errors():
+        where = ".".join(str(p) for p in error["loc"])
+        if error["type"] == "extra_forbidden":
+            near = difflib.get_close_matches(str(error["loc"][-1]), _known_keys(error["loc"][:-1]), n=1, cutoff=0.5)
+            lines.append(f"unknown key {where!r}" + (f" (did you mean {near[0]!r}?)" if near else ""))
+        elif error["type"] == "missing":
+            lines.append(f"{where!r} is missing")
+        else:
+            message = error["msg"].removeprefix("Value error, ")
+            lines.append(f"{where}: {message}" if where else message)
+    return "; ".join(lines)
+
+
+def _known_keys(location: tuple[int | str, ...]) -> list[str]:
+    parts: dict[str, type[BaseModel]] = {
+        "data": DataPart,
+        "selection": SelectionPart,
+        "model": ModelPart,
+        "protocol": ProtocolPart,
+        "controls": ControlPart,
+        "features": FeaturePart,
+    }
+    model = parts.get(str(location[0])) if location else Study
+    return list(model.model_fields) if model else []
+
+
+def _check_names(study: Study, file: str | Path) -> None:
+    """Every registered name, and every option of ``[train]``, exists; the message names the nearest."""
+    from mien import datasets, features, models, protocols
+    from mien.core import UnknownNameError
+
+    wanted = [
+        ("data set", datasets.names(), [study.data.name]),
+        ("feature", features.names(), [f.name for f in study.features.values()]),
+        ("model", models.names(), [study.model.name, *study.baselines]),
+        ("protocol", protocols.names(), study.protocol.names),
+        ("key of [train]", [f.name for f in dataclasses.fields(TrainConfig)], study.train),
+    ]
+    for kind, known, names in wanted:
+        for name in names:
+            if normalise_name(name) not in known:
+                raise InputError(str(UnknownNameError(kind, name, known)), file=file)
+    for key in ("seed", "threads"):
+        if key in study.train:
+            raise InputError(f"train.{key} is set at the top of the study", file=file, remedy=f"use {key}s" if key == "seed" else "use threads")
+    study.train_config(seed=0)
+
+
+def to_toml(study: Study) -> str:
+    """The study with every key written out; reading it gives the same study."""
+    lines: list[str] = []
+    _table(lines, study.model_dump(mode="json", exclude_none=True), ())
+    return "\n".join(lines) + "\n"
+
+
+def _table(lines: list[str], table: Mapping[str, Any], path: tuple[str, ...]) -> None:
+    if path:
+        lines += ["", f"[{'.'.join(_key(p) for p in path)}]"]
+    nested = {k: v for k, v in table.items() if isinstance(v, Mapping)}
+    for key, value in table.items():
+        if key not in nested:
+            lines.append(f"{_key(key)} = {_value(value)}")
+    for key, value in nested.items():
+        _table(lines, value, (*path, key))
+
+
+def _key(name: str) -> str:
+    return name if name.replace("_", "").replace("-", "").isalnum() and name.isascii() else json.dumps(name)
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{_key(k)} = {_value(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, Sequence):
+        return "[" + ", ".join(_value(v) for v in value) + "]"
+    return repr(value)

@@ -1,0 +1,150 @@
+"""Features without a study: arrays for other programs, and ours beside the shipped ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mien import datasets
+from mien.core import Features, InputError, Recording, UnknownNameError, natural_key
+from mien.run.extract import FeatureSpec, extract
+from mien.run.files import write_npz, write_parquet
+from mien.run.store import Store
+
+Progress = Callable[[str, int, int, str], None]
+
+
+def write_features(
+    name: str,
+    root: str | Path,
+    out: str | Path,
+    *,
+    wanted: Sequence[str],
+    recipe: str = "corrected",
+    compare: bool = False,
+    store: str | Path | None = None,
+    workers: int = 1,
+    progress: Progress | None = None,
+) -> list[str]:
+    """Extract features of a whole data set and write them as files.
+
+    Parameters
+    ----------
+    name, root
+        Data set and its folder.
+    out
+        Folder to write to: ``<stream>-<feature>/<subject>.npz`` with one array per trial (windows first),
+        and ``windows.parquet`` with the time, subject, stimulus and validity of every window.
+    wanted
+        ``stream=feature``, for example ``eeg=de_lds``; each stream once.
+    compare
+        Also write ``comparison.html``: our EEG features beside those the data set's authors ship.
+
+    Returns
+    -------
+    list of str
+        What was written, a line each.
+    """
+    import pandas as pd
+
+    out, tell = Path(out), progress or (lambda *_: None)
+    specs = [_spec(text, recipe) for text in wanted]
+    recordings = datasets.load(name, root)
+    faults: list[str] = []
+    made = extract(
+        recordings,
+        specs,
+        Store(store if store is not None else out / "store"),
+        workers=workers,
+        progress=lambda done, total, text: tell("features", done, total, text),
+        on_fault=lambda stream, trial, error: faults.append(str(error)),
+    )
+    if not made:
+        raise InputError("no trial has the streams these features need", file=root, remedy="run mien inspect")
+    written, rows = [], []
+    for spec in specs:
+        folder = out / f"{spec.modality}-{spec.name}"
+        for subject in sorted({r.subject for r in recordings}, key=natural_key):
+            own = {
+                t.id: made[spec.modality, t.id]
+                for r in recordings
+                for t in r.trials
+                if r.subject == subject and (spec.modality, t.id) in made
+            }
+            if own:
+                write_npz(folder / f"{subject}.npz", {trial: f.values for trial, f in own.items()})
+        written.append(f"{spec.modality} {spec.name} ({spec.recipe}): {folder}")
+        for r in recordings:
+            for t in r.trials:
+                if (spec.modality, t.id) in made:
+                    rows.append(_window_rows(spec, r, t, made[spec.modality, t.id]))
+    write_parquet(out / "windows.parquet", pd.concat(rows, ignore_index=True))
+    written.append(f"windows: {out / 'windows.parquet'}")
+    if compare:
+        written.append(f"ours beside shipped: {_compare(recordings, made, specs, out)}")
+    return [*written, *(f"left out: {f}" for f in faults)]
+
+
+def _spec(text: str, recipe: str) -> FeatureSpec:
+    from mien import features
+
+    stream, equals, feature = text.partition("=")
+    if not equals:
+        raise InputError(f"--feature {text!r}", expected="stream=feature, for example eeg=de_lds")
+    if feature not in features.names():
+        raise UnknownNameError("feature", feature, features.names())
+    return FeatureSpec(modality=stream, name=feature, recipe="corrected" if feature == "shipped" else recipe)
+
+
+def _window_rows(spec: FeatureSpec, recording: Recording, trial: Any, made: Features) -> Any:
+    import pandas as pd
+
+    return pd.DataFrame(
+        {
+            "stream": spec.modality,
+            "feature": spec.name,
+            "subject": recording.subject,
+            "session": recording.session,
+            "trial": trial.id,
+            "stimulus": trial.stimulus,
+            "window": np.arange(made.n_windows),
+            "start": made.starts - trial.span.start,
+            "duration": made.durations,
+            "valid": made.valid,
+        }
+    )
+
+
+def _compare(
+    recordings: Sequence[Recording], made: dict[tuple[str, str], Features], specs: Sequence[FeatureSpec], out: Path
+) -> Path:
+    """Our EEG features against the shipped ones of the same kind, subject by subject."""
+    from mien import features, report
+
+    eeg = next((s for s in specs if s.modality == "eeg" and s.name in ("psd", "de", "de_lds")), None)
+    if eeg is None:
+        raise InputError("--compare needs EEG features", expected="--feature eeg=psd, eeg=de or eeg=de_lds")
+    pairs: dict[str, tuple[list[Any], list[Any]]] = {}
+    bands: Sequence[str] = ()
+    for r in recordings:
+        stream = r.streams.get(f"shipped_eeg_{eeg.name}")
+        if stream is None:
+            continue
+        for t in r.trials:
+            if ("eeg", t.id) in made and stream.covers(t.span):
+                ours = made["eeg", t.id]
+                theirs = features.compute("shipped", r, modality="eeg", variant=eeg.name, trial=t.id)
+                n = min(ours.n_windows, theirs.n_windows)
+                bands = ours.axes["band"]
+                mine, shipped = pairs.setdefault(r.subject, ([], []))
+                mine.append(np.asarray(ours.values[:n]))
+                shipped.append(np.asarray(theirs.values[:n]))
+    if not pairs:
+        raise InputError("no trial has both EEG and shipped EEG features", remedy="leave out --compare")
+    joined = {s: (np.concatenate(a), np.concatenate(b)) for s, (a, b) in pairs.items()}
+    return report.compare_features(
+        joined, out / "comparison.html", bands=bands, title=f"{eeg.name}, {eeg.recipe}, beside the shipped features"
+    )
