@@ -317,6 +317,16 @@ def test_rows_that_occur_twice() -> None:
     assert report.proven["loso_stimulus"] == ()
 
 
+def test_digests_stand_for_rows() -> None:
+    run = Run("loso_stimulus")
+    digests = np.random.default_rng(1).integers(-(2**63), 2**63 - 1, (len(run.samples), 1))
+    features = {"eeg": (list(run.samples["sample"]), digests)}
+    assert run.audit(features=features).verdict == "clean"
+    trained, tested = (run.row(run.fold()[p]["trials"][0] + "/0") for p in ("train", "test"))
+    digests[tested] = digests[trained]
+    assert kinds(run.audit(features=features), "leak") == {("loso_stimulus", "duplicate")}
+
+
 def test_rows_of_zeros_are_absent_samples_not_duplicates() -> None:
     run = Run("loso")
     features = features_of(run)

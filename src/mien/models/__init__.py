@@ -80,7 +80,8 @@ def create(name: str, *, recipe: str = "corrected", **config: Any) -> Any:
         ``"corrected"`` (what the paper says, done right) or ``"released"`` (the published code's network).
     **config
         Options of the model; an unknown one is an error that names the nearest. A made model lists its
-        options, defaults filled in, in ``.config``, and ``create(name, **model.config)`` gives its like.
+        options, defaults filled in, in ``.config``: ``create(name, recipe=recipe, **model.config)`` makes
+        its like.
 
     Returns
     -------

@@ -30,7 +30,7 @@ def sample_weights(
 class Estimator:
     """Base of the models that are fitted in one call.
 
-    A subclass fills ``_fit`` and ``_scores`` and keeps what it learnt in ``self._state``, a mapping from name
+    A subclass fills ``_fit`` and ``_proba`` and keeps what it learnt in ``self._state``, a mapping from name
     to array. Streams are flattened and put side by side, in the order of the batch that was fitted; rows of
     absent streams are zeros.
     """
@@ -79,8 +79,9 @@ class Estimator:
         known = (batch.label >= 0) & (batch.weight > 0)
         if not known.any() or not batch.inputs:
             raise InputError("nothing to fit on", expected="a labelled sample with a weight, and a stream")
-        if batch.label.max() >= self.config["n_classes"]:
-            raise InputError(f"label {batch.label.max()}", expected=f"labels below {self.config['n_classes']}")
+        n_classes = self.config["n_classes"]
+        if batch.label.max() >= n_classes:
+            raise InputError(f"label {batch.label.max()}", expected=f"labels below {n_classes}")
         self.sizes = {name: int(np.prod(a.shape[1:])) for name, a in batch.inputs.items()}
         x = self._table(batch)[known]
         if not np.isfinite(x).all():
@@ -156,8 +157,7 @@ def example_batch() -> Batch:
     present["eye"][::9] = False
     inputs = {
         name: (
-            (rng.standard_normal((7, size))[label] + rng.standard_normal((n, size)))
-            * present[name][:, None]
+            (rng.standard_normal((7, size))[label] + rng.standard_normal((n, size))) * present[name][:, None]
         ).astype(np.float32)
         for name, size in sizes.items()
     }

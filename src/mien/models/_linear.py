@@ -66,9 +66,7 @@ def fit_linear(
         scores = x @ weights.astype(np.float32) + intercept.astype(np.float32)
         each, slope = loss(scores, y)
         slope = (slope * share[:, None]).astype(np.float32)
-        gradient = np.concatenate(
-            [(x.T @ slope + shrink * weights).ravel(), slope.sum(0, dtype=np.float64)]
-        )
+        gradient = np.concatenate([(x.T @ slope + shrink * weights).ravel(), slope.sum(0, dtype=np.float64)])
         total = float(np.dot(share.astype(np.float64), each)) + 0.5 * shrink * float((weights**2).sum())
         return total, gradient
 

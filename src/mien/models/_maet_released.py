@@ -2,8 +2,7 @@
 
 It exists so that published weights and numbers can be checked; :mod:`mien.models.maet` is the one to use.
 What it does that ours does not: the domain head reads token 0 of the first stream only, which a single
-stream's class head never reads and which leaves the eye tokens of a pair untouched; a batch of one cannot be
-trained on where one token is made.
+stream's class head never reads and which leaves the eye tokens of a pair untouched.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mien.core import InputError, UnknownNameError
+from mien.core import InputError
 from mien.models._network import NetworkOutput, check_positive, group_by_presence, reverse_gradient
 
 STREAMS = ("eeg", "eye")
@@ -228,7 +227,6 @@ def create(
     if embed_dim % num_heads:
         raise InputError(f"num_heads = {num_heads}", expected=f"a divisor of the width {embed_dim}")
     config = {
-        "recipe": "released",
         "sizes": sizes,
         "n_classes": n_classes,
         "embed_dim": embed_dim,
@@ -291,9 +289,7 @@ def _mismatch(missing: list[str], unexpected: list[str], wrong: list[str]) -> In
     )
 
 
-def load(
-    state_dict: Mapping[str, Any], *, num_heads: int, recipe: str = "released"
-) -> nn.Module:
+def load(state_dict: Mapping[str, Any], *, num_heads: int, recipe: str = "released") -> nn.Module:
     """See :func:`mien.models.load_released`."""
     state = {}
     for key, value in state_dict.items():
@@ -366,14 +362,14 @@ def _published_names(key: str) -> list[str]:
             return [f"{stream}_transform.transform1.{leaf}", f"{stream}_transform.transform2.{leaf}"]
         return [f"{stream}_transform.bn.{what.removeprefix('norm.')}"]
     if head == "blocks":
-        index, what, *leaf = rest
+        index, part, *inner = rest
         start = f"blocks.{index}"
-        if what in ("experts", "joint"):
-            kind = "vl" if what == "joint" else EXPERT[leaf.pop(0)]
-            layer = f"norm2_{kind}" if leaf[0] == "norm" else f"mlp_{kind}.{leaf[0]}"
-            return [f"{start}.{layer}.{leaf[1]}"]
-        if what == "prompts":
-            return [f"{start}.{leaf[0]}_prompt"]
+        if part in ("experts", "joint"):
+            kind = "vl" if part == "joint" else EXPERT[inner.pop(0)]
+            layer = f"norm2_{kind}" if inner[0] == "norm" else f"mlp_{kind}.{inner[0]}"
+            return [f"{start}.{layer}.{inner[1]}"]
+        if part == "prompts":
+            return [f"{start}.{inner[0]}_prompt"]
         inside = {
             "qkv": "attn.qkv",
             "proj": "attn.proj",
@@ -381,7 +377,7 @@ def _published_names(key: str) -> list[str]:
             "q_bias": "attn.q_bias",
             "v_bias": "attn.v_bias",
         }
-        return [".".join([start, inside.get(what, what), *leaf])]
+        return [".".join([start, inside.get(part, part), *inner])]
     if head == "heads":
         return [f"head_{tail}"]
     if head == "gate":
@@ -390,6 +386,4 @@ def _published_names(key: str) -> list[str]:
         return [f"head.{tail}"]
     if head == "domain_head":
         return [f"domain_classifier.{tail}"]
-    if head == "norm":
-        return [f"norm.{tail}"]
-    raise UnknownNameError("parameter", key, ["embed", "blocks", "heads", "gate", "joint_head", "domain_head"])
+    return [key]

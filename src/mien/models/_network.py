@@ -124,9 +124,7 @@ def group_by_presence(
         (tuple(name for bit, name in enumerate(names) if pattern >> bit & 1), count)
         for pattern, count in zip(patterns, counts, strict=True)
     ]
-    streams = {
-        name: flat[name][order[(sorted_code >> bit & 1).bool()]] for bit, name in enumerate(names)
-    }
+    streams = {name: flat[name][order[(sorted_code >> bit & 1).bool()]] for bit, name in enumerate(names)}
     return Groups(streams=streams, parts=parts, undo=order.argsort())
 
 

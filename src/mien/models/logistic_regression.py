@@ -34,14 +34,12 @@ class LogisticRegression(Linear):
         self,
         *,
         n_classes: int = 7,
-        C: float = 0.01,
+        C: float = 0.001,
         class_weights: Literal["balanced", "none"] = "balanced",
         max_iter: int = 200,
         seed: int = 0,
     ) -> None:
-        super().__init__(
-            n_classes=n_classes, C=C, class_weights=class_weights, max_iter=max_iter, seed=seed
-        )
+        super().__init__(n_classes=n_classes, C=C, class_weights=class_weights, max_iter=max_iter, seed=seed)
 
 
 def example() -> Batch:

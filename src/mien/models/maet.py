@@ -151,7 +151,8 @@ class MAET(nn.Module):
     Parameters
     ----------
     sizes
-        Stream name to number of values a sample has in it; default ``{"eeg": 310, "eye": 33}``.
+        Stream name to number of values a sample has in it; default ``{"eeg": 310, "eye": 33}``. The order
+        does not matter: the network keeps them sorted by name.
     n_classes
         Number of classes.
     embed_dim, tokens, depth, num_heads, mlp_ratio, layer_scale
@@ -203,7 +204,8 @@ class MAET(nn.Module):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        self.sizes = {"eeg": 310, "eye": 33} if sizes is None else {k: int(v) for k, v in sizes.items()}
+        sizes = {"eeg": 310, "eye": 33} if sizes is None else sizes
+        self.sizes = {name: int(sizes[name]) for name in sorted(sizes)}
         self.config: dict[str, Any] = {
             "sizes": dict(self.sizes),
             "n_classes": n_classes,
@@ -267,7 +269,8 @@ class MAET(nn.Module):
             head = self.heads[streams[0]]
             share[:, order.index(streams[0])] = 1.0
         else:
-            assert self.gate is not None and self.joint_head is not None
+            assert self.gate is not None
+            assert self.joint_head is not None
             cls = self.norm(last(x, streams, per_stream))
             gate = (cls @ self.gate).softmax(1)
             pooled = (gate.unsqueeze(1) @ cls).squeeze(1)

@@ -72,7 +72,7 @@ def audit(
         Table or path of ``predictions.parquet``; by default that of the run folder, if there is one.
     features
         Stream name to ``(sample ids, values)`` with one row per id: rows that occur twice and columns that
-        are constant in a trial are looked for.
+        are constant in a trial are looked for. One column of integers stands for digests of the rows.
     probe
         ``probe(ids)`` gives the probabilities ``(len(ids), classes)`` of a model of the run; it is asked for
         some samples alone and together.
@@ -278,13 +278,16 @@ def _check_duplicates(
 
 
 def _content_codes(run: RunContent, ids: Sequence[str], values: NDArray[Any]) -> NDArray[np.int64]:
-    """A number per sample, equal where all values are; -1 where there is no row or all its values are equal
-    (an absent sample holds zeros)."""
+    """A number per sample, equal where all values are; -1 where there is no row or it tells nothing: values
+    that are all equal (an absent sample holds zeros) or not finite. A single integer is a digest."""
     import pandas as pd
 
     at, rows = _feature_rows(run, ids, values)
     rows = np.ascontiguousarray(rows)
-    told = (rows != rows[:, :1]).any(axis=1) & np.isfinite(rows).all(axis=1)
+    if rows.shape[1] == 1 and np.issubdtype(rows.dtype, np.integer):
+        told = np.ones(len(rows), np.bool_)
+    else:
+        told = (rows != rows[:, :1]).any(axis=1) & np.isfinite(rows).all(axis=1)
     digests = [hashlib.blake2b(row.tobytes(), digest_size=16).digest() for row in rows[told]]
     codes = np.full(len(run.ids), -1, np.int64)
     codes[at[told]] = pd.factorize(np.array(digests, object))[0]

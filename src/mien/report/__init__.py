@@ -8,8 +8,8 @@ from typing import Any
 _HOME = {
     "Run": "run_folder",
     "read_run": "run_folder",
-    "results": "results",
-    "write_report_json": "results",
+    "results": "rows",
+    "write_report_json": "rows",
     "write_report": "html",
     "compare_features": "compare",
 }

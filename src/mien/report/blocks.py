@@ -18,7 +18,7 @@ Section = tuple[str, str, str]
 """Id, heading, body (HTML)."""
 
 
-def page(*, title: str, header: str, sections: Sequence[Section]) -> str:
+def page(*, title: str, header: str, sections: Sequence[Section], footer: str) -> str:
     """A whole page from ``(id, heading, body)`` sections; those with an empty body are left out."""
     here = files("mien.report")
     shown = [(key, heading, body) for key, heading, body in sections if body]
@@ -33,7 +33,7 @@ def page(*, title: str, header: str, sections: Sequence[Section]) -> str:
         header=header,
         nav=f'<nav aria-label="Contents"><ul>{links}</ul></nav>',
         main=main,
-        footer="Made by <code>mien report</code> from the run folder alone. Intervals are 95 %.",
+        footer=prose(footer),
     )
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from mien.core import InputError
 from mien.report import figures
 from mien.report.blocks import figure, page, paragraph, row, table
-from mien.report.results import write_text
+from mien.report.rows import write_text
 
 Pair = tuple[NDArray[np.floating], NDArray[np.floating]]
 
@@ -85,7 +85,8 @@ def compare_features(
         ("heads", "Where they agree", _heads(both, bands=bands, channels=channels)),
     ]
     header = f'<p class="kicker">mien features</p><h1>{escape(title)}</h1>'
-    return write_text(Path(out), page(title=title, header=header, sections=sections))
+    footer = "Made by `mien features` from the two sets of features alone."
+    return write_text(Path(out), page(title=title, header=header, sections=sections, footer=footer))
 
 
 def _checked(pairs: Mapping[str, Pair]) -> dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]]:

@@ -128,8 +128,9 @@ def comparison(panels: Sequence[Mapping[str, Any]], *, chance: float, label: str
     label
         What the bars are.
     """
-    figure, axes = _axes(len(panels), height=2.75, columns=min(3, max(1, len(panels))))
     labels = list(dict.fromkeys(g["label"] for p in panels for g in p["groups"]))
+    columns = min(3, max(1, len(panels)))
+    figure, axes = _axes(len(panels), height=2.75, columns=columns, width=_width(columns, len(labels)))
     kinds = list(dict.fromkeys(b["label"] for p in panels for g in p["groups"] for b in g["bars"]))
     for axis, panel in zip(axes, panels, strict=True):
         ticks = []
@@ -199,8 +200,9 @@ def per_subject(panels: Sequence[Mapping[str, Any]], *, chance: float, label: st
 
     ``panels``: ``{title, groups: [{label, values: (subjects,), value, low, high}]}``.
     """
-    figure, axes = _axes(len(panels), height=2.7, columns=min(3, max(1, len(panels))))
     labels = list(dict.fromkeys(g["label"] for p in panels for g in p["groups"]))
+    columns = min(3, max(1, len(panels)))
+    figure, axes = _axes(len(panels), height=2.7, columns=columns, width=_width(columns, len(labels)))
     for axis, panel in zip(axes, panels, strict=True):
         for x, group in enumerate(panel["groups"]):
             values = np.sort(np.asarray(group["values"], float))
@@ -232,7 +234,8 @@ def per_subject(panels: Sequence[Mapping[str, Any]], *, chance: float, label: st
 def confusion(panels: Sequence[Mapping[str, Any]], *, classes: Sequence[str]) -> Figure:
     """Confusion matrices, shaded by row share; ``panels``: ``{title, counts: (true, predicted)}``."""
     side = 1.25 + 0.34 * len(classes)
-    figure, axes = _axes(len(panels), height=side, columns=min(2, max(1, len(panels))))
+    columns = min(2, max(1, len(panels)))
+    figure, axes = _axes(len(panels), height=side, columns=columns, width=columns * (side + 1))
     image = None
     for axis, panel in zip(axes, panels, strict=True):
         counts = np.asarray(panel["counts"], float)
@@ -447,16 +450,23 @@ def feature_agreement(panels: Sequence[Mapping[str, Any]]) -> Figure:
     return figure
 
 
-def _axes(n: int, *, height: float, columns: int = 1) -> tuple[Figure, list[Axes]]:
-    """``n`` axes in rows of ``columns``; ``height`` is that of one row, in inches."""
+def _axes(n: int, *, height: float, columns: int = 1, width: float = WIDTH) -> tuple[Figure, list[Axes]]:
+    """``n`` axes in rows of ``columns``; ``height`` is that of one row, ``width`` of all, in inches."""
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     rows = -(-n // columns)
-    figure = Figure(figsize=(WIDTH, height * rows), layout=ConstrainedLayoutEngine(wspace=0.04, hspace=0.04))
+    figure = Figure(
+        figsize=(min(width, WIDTH), height * rows), layout=ConstrainedLayoutEngine(wspace=0.04, hspace=0.04)
+    )
     FigureCanvasSVG(figure)
     return figure, [figure.add_subplot(rows, columns, i + 1) for i in range(n)]
+
+
+def _width(columns: int, groups: int) -> float:
+    """Inches for panels side by side with some groups in each; room for the legend below."""
+    return max(4.6, 0.7 + columns * (0.6 + 0.95 * groups))
 
 
 def _place(labels: Sequence[str], label: str) -> int:
@@ -544,4 +554,5 @@ def _line(colour: str, label: str, **options: Any) -> Any:
 
 
 def _legend_below(figure: Figure, handles: Sequence[Any]) -> None:
-    figure.legend(handles=list(handles), loc="outside lower left", ncols=min(6, len(handles)))
+    columns = min(6, len(handles)) if figure.get_figwidth() > 7 else 3
+    figure.legend(handles=list(handles), loc="outside lower left", ncols=columns)

@@ -12,12 +12,13 @@ from mien.report import figures, panels, words
 from mien.report.blocks import Markup, count, definitions, figure, page, paragraph, prose, row, table, tag
 from mien.report.panels import Story
 from mien.report.published import PAPERS, PUBLISHED
-from mien.report.results import EXTRA, METRICS, paired_difference, report_content, write_json, write_text
+from mien.report.rows import EXTRA, METRICS, paired_difference, report_content, write_json, write_text
 from mien.report.run_folder import read_run
 from mien.report.words import percent
 
 MAX_LISTED = 400
 """Rows of the full list of what was dropped; more are counted."""
+FOOTER = "Made by `mien report` from the run folder alone. Intervals are 95 %."
 NAMES = {"accuracy": "Accuracy", "uar": "UAR", "uf1": "Macro-F1", "kappa": "κ"}
 
 
@@ -63,7 +64,8 @@ def write_report(folder: str | Path, *others: str | Path) -> Path:
     ]
     title = f"mien report: {story.run.path.resolve().name}"
     return write_text(
-        story.run.path / "report.html", page(title=title, header=_header(story), sections=sections)
+        story.run.path / "report.html",
+        page(title=title, header=_header(story), sections=sections, footer=FOOTER),
     )
 
 
@@ -73,6 +75,8 @@ def write_report(folder: str | Path, *others: str | Path) -> Path:
 def _header(story: Story) -> str:
     run = story.run
     data = run.record["dataset"]
+    title = f"{story.model} on {data.get('name', 'unnamed data')}"
+    title += " (made-up data)" if data.get("simulated") else ""
     headline, sentence = words.verdict(story)
     kind = "leaks" if run.audit["verdict"] == "leaks" else "clean"
     banner = (
@@ -82,8 +86,7 @@ def _header(story: Story) -> str:
     )
     return (
         f'<p class="kicker">mien report · {escape(run.path.resolve().name)}</p>\n'
-        f"<h1>{escape(story.model)} on {escape(str(data.get('name', 'unnamed data')))}"
-        f"{' (made-up data)' if data.get('simulated') else ''}</h1>\n"
+        f"<h1>{escape(title)}</h1>\n"
         f'<p class="lead">{prose(words.study_sentence(story))}</p>\n{banner}\n'
         f'<div class="verdict {kind}" role="status"><strong>{escape(headline)}.</strong>'
         f"<p>{prose(sentence)}</p></div>"
@@ -95,9 +98,8 @@ def _summary(story: Story) -> str:
     parts = [
         paragraph(
             f"`{story.model}`, by trial: the probabilities of a trial's windows are averaged. Scores in "
-            "percent (κ from "
-            "-1 to 1), pooled over all folds, with the 95 % interval of a bootstrap crossed over subjects "
-            "and clips."
+            "percent (κ from -1 to 1), pooled over all folds, with the 95 % interval of a bootstrap "
+            "crossed over subjects and clips."
         ),
         _score_table(story, [story.model], level="trial"),
     ]
@@ -174,16 +176,17 @@ def _group_row(story: Story, protocol: str, found: Mapping[str, Any], *, columns
         tags.append(tag("leaky by design", "bad"))
     counts = (
         f"{count(found['n_subjects'], 'subject')}, {count(found['n_stimuli'], 'clip')}, "
-        f"{count(found['n'], found['level'])}; chance {percent(found['chance']['uniform'])}, most frequent "
-        "class "
-        f"{percent(found['chance']['majority'])}"
+        f"{count(found['n'], found['level'])}; chance {percent(found['chance']['uniform'])}, most "
+        f"frequent class {percent(found['chance']['majority'])}"
     )
     text = str(story.run.record["protocols"].get(protocol, {}).get("text", ""))
+    if not story.declared(protocol) <= set(found["held_out"]):
+        text = f"Declared, not proved: {text}"
     return (
         f'<tr class="group"><th scope="rowgroup" colspan="{columns}"><span '
         f'class="facts"><b>{escape(protocol)}</b> '
-        f'{" ".join(tags)} {escape(text)}</span><span class="facts sub" '
-        f'style="white-space:normal">{escape(counts)}'
+        f'{" ".join(tags)} {escape(text)}</span><span class="facts sub wrap">'
+        f"{escape(counts)}"
         "</span></th></tr>"
     )
 
@@ -202,7 +205,7 @@ def _score_cell(found: Mapping[str, Any], metric: str) -> Markup:
 
 
 def _two(value: float | None) -> str:
-    return "–" if value is None else f"{value:.2f}".replace("-", "−")
+    return "–" if value is None else f"{round(value, 2) + 0:.2f}".replace("-", "−")
 
 
 def _control_cell(found: Mapping[str, Any], name: str) -> Any:
@@ -256,14 +259,14 @@ def _comparison(story: Story) -> str:
         name="comparison",
         alt=f"Bars of the accuracy by trial of {story.model} for each subset of signals under each protocol.",
         caption=f"Accuracy of `{story.model}` by trial, with 95 % intervals. The dashed line is uniform "
-        "chance, the grey "
-        f"band the interval of the same answers against labels permuted over clips.{oracle}",
+        "chance, the grey band the interval of the same answers against labels permuted over "
+        f"clips.{oracle}",
     ) + figure(
         panels.dumbbells(story),
         name="pair",
         alt="Accuracy under the strict and the lax protocol, joined by a line for each condition.",
-        caption=f"`{pair[0]}` beside `{pair[1]}`. The length of a line is what it is worth to have seen the "
-        "clips in training, and more of them." if pair else "",
+        caption=f"`{pair[0]}` beside `{pair[1]}`. The length of a line is what it is worth to have seen "
+        "the clips in training, and more of them." if pair else "",
     ) + figure(
         panels.models(story),
         name="models",
@@ -278,8 +281,7 @@ def _subjects(story: Story) -> str:
         name="subjects",
         alt="A dot for the accuracy of each subject, with the pooled accuracy and its interval.",
         caption=f"Accuracy of `{story.model}` by trial for each subject, normalise = "
-        f"`{story.normalise[0]}`; the diamond is "
-        "the pooled score with its 95 % interval.",
+        f"`{story.normalise[0]}`; the diamond is the pooled score with its 95 % interval.",
     )
 
 
@@ -288,8 +290,8 @@ def _confusion(story: Story) -> str:
         panels.confusion(story),
         name="confusion",
         alt="Confusion matrix of trials for each protocol; rows are true classes.",
-        caption=f"Trials, `{story.model}` with {figures.modality_label(story.modalities[0])}, normalise = "
-        f"`{story.normalise[0]}`"
+        caption=f"Trials, `{story.model}` with {figures.modality_label(story.modalities[0])}, normalise "
+        f"= `{story.normalise[0]}`"
         + (", mean over seeds" if len(story.run.record["seeds"]) > 1 else "")
         + ". Shade: share of the row. Numbers: trials.",
     )
@@ -301,10 +303,8 @@ def _curves(story: Story) -> str:
         name="curves",
         alt="Training and validation loss and validation UAR over epochs for each protocol.",
         caption=f"`{story.model}`, normalise = `{story.normalise[0]}`: median over folds and seeds, band "
-        "from the 10th to the "
-        "90th percentile, as far as half of the fits went on. The epoch is chosen on validation samples; "
-        "that these are "
-        "never test samples is for the audit to say.",
+        "from the 10th to the 90th percentile, as far as half of the fits went on. The epoch is chosen "
+        "on validation samples; that these are never test samples is for the audit to say.",
     )
 
 
@@ -314,10 +314,8 @@ def _bands(story: Story) -> str:
         name="bands",
         alt="One head for each frequency band, shaded by how much the answer depends on the channel.",
         caption=f"Mean |input × gradient| of the true class's logit of `{story.model}` over the test "
-        "samples of all folds of "
-        "the first protocol; seen from above, nose up, one scale for all bands. It shows what the model "
-        "used, which "
-        "is not the same as where in the brain an emotion arises.",
+        "samples of all folds of the first protocol; seen from above, nose up, one scale for all bands. "
+        "It shows what the model used, which is not the same as where in the brain an emotion arises.",
     )
 
 
@@ -327,30 +325,25 @@ def _calibration(story: Story) -> str:
         name="calibration",
         alt="Stated probability against the share of right answers for each protocol.",
         caption=f"`{story.model}`, normalise = `{story.normalise[0]}`, by window. On the dashed line a "
-        "stated 60 % is right 60 % "
-        "of the time; below it the model is overconfident. ECE: expected calibration error, ten bins. Dots "
-        "grow with "
-        "the number of windows.",
+        "stated 60 % is right 60 % of the time; below it the model is overconfident. ECE: expected "
+        "calibration error, ten bins. Dots grow with the number of windows.",
     )
 
 
 def _controls(story: Story) -> str:
     text = [
         "Chance interval: the true labels are permuted over clips (all subjects' trials of a clip move "
-        "together) and the "
-        "same answers are scored again, many times. A score inside it shows nothing.",
-        "Shuffled control: the model is trained again on labels permuted over clips and tested on the true "
-        "ones. It "
-        "should lie near chance; if it does not, the evaluation itself leaks.",
+        "together) and the same answers are scored again, many times. A score inside it shows nothing.",
+        "Shuffled control: the model is trained again on labels permuted over clips and tested on the "
+        "true ones. It should lie near chance; if it does not, the evaluation itself leaks.",
     ]
     known = story.run.record.get("oracle") or {}
     if not known:
         return "".join(paragraph(t) for t in text)
     text.append(
-        "Oracle: the Bayes classifier of the made-up data, the best that anything could do on these very "
-        "trials, with "
-        "its standard error. stimulus_known also knows every clip's fingerprint: it explains how far plain "
-        "leave-one-subject-out can get, and is never a bar to reach."
+        "Oracle: the Bayes classifier of the made-up data, the best that anything could do on these "
+        "very trials, with its standard error. stimulus_known also knows every clip's fingerprint: it "
+        "explains how far plain leave-one-subject-out can get, and is never a bar to reach."
     )
     body = [
         row(
@@ -373,8 +366,8 @@ def _audit(story: Story) -> str:
     audit = story.run.audit
     text = paragraph(
         "Worked out again from the ids of every fold; what the study declares is not believed. A leak "
-        "means that the "
-        "number is not what it says; a caution means that it is, but that a reader should know."
+        "means that the number is not what it says; a caution means that it is, but that a reader "
+        "should know."
     )
     proofs = [
         row(
@@ -520,8 +513,8 @@ def _repeat(story: Story) -> str:
         (definitions(loose) if loose else "")
         + f'<div class="side">{"".join(groups)}</div>'
         + "<h3>Repeat this run</h3>"
-        + "<p>Save as <code>study.toml</code>, then <code>mien run study.toml</code>. Every key is spelt "
-        "out.</p>"
+        + "<p>Save as <code>study.toml</code>, then <code>mien run study.toml</code>. Every key is "
+        "spelt out.</p>"
         + f"<pre>{escape(story.run.study.strip())}</pre>"
         + "<h3>Cite</h3>"
         + "".join(paragraph(c) for c in cite)
@@ -564,8 +557,7 @@ def _compared(story: Story, others: Sequence[Story]) -> str:
         )
     return paragraph(
         "By trial. Differences are paired: accuracy minus that of the first run on the trials both "
-        "predicted with the "
-        "same seed, in points, with the 95 % interval of one bootstrap for both."
+        "predicted with the same seed, in points, with the 95 % interval of one bootstrap for both."
     ) + table(
         ["Run", "Model", "Held out (proved)", *(NAMES[m] for m in METRICS), "Difference"],
         body,
@@ -579,8 +571,7 @@ def _gap_cell(story: Story, base: Mapping[str, Any], other: Story, r: Mapping[st
         return "no trial in common"
     return Markup(
         f"{words.signed(gap['value'])}<span class=iv>{words.signed(gap['low'])} – "
-        f"{words.signed(gap['high'])}</span>"
-        f"<span class=sub>{count(gap['n'], 'trial')}</span>"
+        f"{words.signed(gap['high'])}</span><span class=sub>{count(gap['n'], 'trial')}</span>"
     )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from mien import metrics
 from mien.report import figures
-from mien.report.results import GROUP, Scored, results, scored
+from mien.report.rows import GROUP, Scored, results, scored
 from mien.report.run_folder import Run
 
 if TYPE_CHECKING:
@@ -70,11 +70,6 @@ class Story:
     def model(self) -> str:
         """The model that the page is about."""
         return self.models[0]
-
-    @property
-    def level(self) -> str:
-        """``trial``; every run is also scored by trial."""
-        return "trial"
 
     @property
     def chance(self) -> float:

@@ -31,9 +31,8 @@ PUBLISHED: dict[str, tuple[Published, ...]] = {
             protocol="leave one subject out; every clip is seen in training",
             level="clip",
             values={"eeg+eye": "42.62 ± 2.18", "eeg": "29.12 ± 1.82", "eye": "40.69 ± 1.28"},
-            note="chance 14.3, most frequent class 15.0; the source reports that leaving out z-scores per "
-            "subject "
-            "takes 37.4 to 15.2",
+            note="chance 14.3, most frequent class 15.0; the source reports that leaving out z-scores "
+            "per subject takes 37.4 to 15.2",
         ),
         Published(
             source=_AEON,
@@ -73,9 +72,8 @@ PUBLISHED: dict[str, tuple[Published, ...]] = {
 PAPERS: dict[str, tuple[str, ...]] = {
     "maet": (
         "MAET: ACM Multimedia 2023, doi 10.1145/3581783.3613797, and IEEE Transactions on Affective "
-        "Computing "
-        "16(2):969-985, 2025, doi 10.1109/TAFFC.2024.3485057. The papers' tables of results were not "
-        "available when this page's list was made, so none of their numbers stands here.",
+        "Computing 16(2):969-985, 2025, doi 10.1109/TAFFC.2024.3485057. The papers' tables of results "
+        "were not available when this page's list was made, so none of their numbers stands here.",
     )
 }
 """System to where its own numbers would be found."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from mien.report.figures import modality_label
 from mien.report.panels import Story
-from mien.report.results import paired_difference
+from mien.report.rows import paired_difference
 
 THING = {"subject": "subject", "stimulus": "clip", "session": "session", "trial": "trial", "event": "event"}
 
@@ -84,10 +84,10 @@ def study_sentence(story: Story) -> str:
         f"`{story.model}` and {len(story.models) - 1} other models learn" if len(story.models) > 2
         else f"{listed(names(story.models))} learn{'s' if len(story.models) == 1 else ''}"
     ) + (
-        f" to tell {what} apart from {signals} of {first['n_subjects']} {made_up}"
-        f"subject{'s' if first['n_subjects'] != 1 else ''} who each met up to {first['n_stimuli']} clips, "
-        "tested under "
-        f"{listed(names(story.protocols))} with {seeds} seed{'s' if seeds != 1 else ''}."
+        f" to tell {what} apart from {signals} of {first['n_subjects']} "
+        f"{made_up}subject{'s' if first['n_subjects'] != 1 else ''} who each met up to "
+        f"{first['n_stimuli']} clips, tested under {listed(names(story.protocols))} with {seeds} "
+        f"seed{'s' if seeds != 1 else ''}."
     )  # fmt: skip
 
 
@@ -133,21 +133,19 @@ def _beyond_chance(story: Story) -> list[str]:
         score, chance = row["metrics"]["accuracy"], row["controls"]["permuted"]
         text = (
             f"Under `{protocol}` ({held_out(row['held_out'])}) `{story.model}` with "
-            f"{modality_label(row['modalities'])}, "
-            f"`normalise = {row['normalise']}`, gets {percent(score['value'])} % of {row['n']} trials right "
-            f"(95 % interval {span(score)}). Guessing gives {percent(row['chance']['uniform'])} %, and "
-            "with labels "
-            f"permuted over clips these same answers score {span(chance)} %. "
+            f"{modality_label(row['modalities'])}, `normalise = {row['normalise']}`, gets "
+            f"{percent(score['value'])} % of {row['n']} trials right (95 % interval {span(score)}). "
+            f"Guessing gives {percent(row['chance']['uniform'])} %, and with labels permuted over clips "
+            f"these same answers score {span(chance)} %. "
         )
         if inside_chance(row):
             text += "The score is inside its chance interval: nothing was shown to be recognised."
         elif story.leaky(protocol) or not row["held_out"]:
-            text += "The score is above its chance interval, but it says nothing about new data: see below."
+            text += "The score is above chance, but with nothing proved it says nothing about new data."
         elif "stimulus" not in row["held_out"]:
             text += (
                 "The score is above its chance interval. The clips themselves were seen in training, so "
-                "this shows "
-                "that something about the clip is recognised, not yet that the emotion is."
+                "this shows that something about the clip is recognised, not yet that the emotion is."
             )
         else:
             text += "The score is above its chance interval, on clips that were never shown in training."
@@ -161,10 +159,8 @@ def _strict_and_lax(story: Story) -> list[str]:
         lax = [p for p in story.protocols if "stimulus" not in story.declared(p) and not story.leaky(p)]
         return [
             f"{listed(names(lax))} shows the test clips in training, so a model may know a clip by "
-            "something other than its "
-            "emotion (length, light, sound). Only a protocol that holds out clips as well, such as "
-            "`loso_stimulus`, "
-            "tells the two apart; this run has none."
+            "something other than its emotion (length, light, sound). Only a protocol that holds out "
+            "clips as well, such as `loso_stimulus`, tells the two apart; this run has none."
         ] if lax and not any("stimulus" in story.declared(p) for p in story.protocols) else []  # fmt: skip
     strict, lax_name = pair
     texts = []
@@ -176,27 +172,27 @@ def _strict_and_lax(story: Story) -> list[str]:
             gap = paired_difference(story.predictions(a), story.predictions(b))
             text = (
                 f"{modality_label(modalities)}, `normalise = {normalise}`: "
-                f"{percent(a['metrics']['accuracy']['value'])} % "
-                f"under `{lax_name}`, {percent(b['metrics']['accuracy']['value'])} % under `{strict}`"
+                f"{percent(a['metrics']['accuracy']['value'])} % under `{lax_name}`, "
+                f"{percent(b['metrics']['accuracy']['value'])} % under `{strict}`"
             )
             if gap:
                 text += (
-                    f"; the difference on the same {gap['n']} trials is {signed(gap['value'])} points (95 "
-                    "% interval "
-                    f"{signed(gap['low'])} to {signed(gap['high'])})"
+                    f"; the difference on the same {gap['n']} trials is {signed(gap['value'])} points "
+                    f"(95 % interval {signed(gap['low'])} to {signed(gap['high'])})"
                 )
             texts.append(text + ". " + _gap_meaning(a, b, gap, lax=lax_name, strict=strict))
+            if not {"subject", "stimulus"} <= set(b["held_out"]):
+                texts.append(
+                    f"The audit did not prove what `{strict}` declares, so this comparison does not count."
+                )
     if texts:
         texts.append(
-            f"Why they differ: all subjects see the same clips. Under `{lax_name}` the test subject is new "
-            "but every test "
-            "clip was seen in training through the other subjects, so a model can recognise the clip (its "
-            "length, "
-            f"light, sound, pace) and answer with its label. `{strict}` holds out the subject and the clip "
-            "together; "
-            "only its number speaks about a new person who watches something new. A part of the difference "
-            "can also "
-            f"come from `{strict}` training on fewer clips."
+            f"Why they differ: all subjects see the same clips. Under `{lax_name}` the test subject is "
+            "new but every test clip was seen in training through the other subjects, so a model can "
+            f"recognise the clip (its length, light, sound, pace) and answer with its label. `{strict}` "
+            "holds out the subject and the clip together; only its number speaks about a new person who "
+            f"watches something new. A part of the difference can also come from `{strict}` training on "
+            "fewer clips."
         )
     return texts
 
@@ -211,9 +207,8 @@ def _gap_meaning(
 ) -> str:
     if inside_chance(strict_row) and not inside_chance(lax_row):
         return (
-            f"`{lax}` is above its chance interval and `{strict}` is inside it: what `{lax}` shows here is "
-            "the clip being "
-            "recognised, not the emotion."
+            f"`{lax}` is above its chance interval and `{strict}` is inside it: what `{lax}` shows here "
+            "is the clip being recognised, not the emotion."
         )
     if inside_chance(strict_row):
         return "Both are inside their chance intervals."
@@ -231,14 +226,11 @@ def _leaky(story: Story) -> list[str]:
         if story.leaky(protocol) and rows:
             score = percent(rows[0]["metrics"]["accuracy"]["value"])
             texts.append(
-                f"`{protocol}` is leaky on purpose: windows of one trial stand in training and in test, so "
-                "that "
-                f"neighbours of every test window were learnt with their label. Its {score} % is there as "
-                "a warning, "
-                "to be compared with the rows above, and must not be quoted as a result. Others measured "
-                "what cutting "
-                "inside trials is worth: about 37 points on DEAP valence (published by eeg-emotion-audit, "
-                "not ours)."
+                f"`{protocol}` is leaky on purpose: windows of one trial stand in training and in test, "
+                f"so that neighbours of every test window were learnt with their label. Its {score} % is "
+                "there as a warning, to be compared with the rows above, and must not be quoted as a "
+                "result. Others measured what cutting inside trials is worth: about 37 points on DEAP "
+                "valence (published by eeg-emotion-audit, not ours)."
             )
     return texts
 
@@ -248,10 +240,8 @@ def _normalisation(story: Story) -> list[str]:
         return []
     texts = [
         "`normalise = subject` scales each subject by that subject's own unlabelled trials, test trials "
-        "included. It is "
-        "transductive: unlabelled test data are used. It describes a system that first watches a new "
-        "person for a "
-        "while; `normalise = train` describes one that meets a person cold."
+        "included. It is transductive: unlabelled test data are used. It describes a system that first "
+        "watches a new person for a while; `normalise = train` describes one that meets a person cold."
     ]
     for protocol in story.protocols:
         rows = {row["normalise"]: row for row in _rows(story, protocol)}
@@ -282,9 +272,8 @@ def _modalities(story: Story) -> list[str]:
             gap = paired_difference(story.predictions(whole), story.predictions(best))
             text = (
                 f"`{protocol}`, `normalise = {normalise}`: "
-                f"{percent(whole['metrics']['accuracy']['value'])} % with "
-                f"{modality_label(both)}, {percent(best['metrics']['accuracy']['value'])} % with the "
-                "better single one "
+                f"{percent(whole['metrics']['accuracy']['value'])} % with {modality_label(both)}, "
+                f"{percent(best['metrics']['accuracy']['value'])} % with the better single one "
                 f"({modality_label(best['modalities'])})"
             )
             if gap:
@@ -304,23 +293,18 @@ def _oracle(story: Story) -> list[str]:
             way = way_to_oracle(row)
             if way is not None and "stimulus" in row["held_out"]:
                 texts.append(
-                    f"`{protocol}`, `normalise = {row['normalise']}`: the `{row['oracle']['kind']}` oracle "
-                    "gets "
-                    f"{percent(row['oracle']['value'])} % (± {percent(row['oracle']['se'])} standard "
-                    "error) by trial; the "
-                    f"model is {100 * way:.0f} % of the way from chance to it."
+                    f"`{protocol}`, `normalise = {row['normalise']}`: the `{row['oracle']['kind']}` "
+                    f"oracle gets {percent(row['oracle']['value'])} % (± {percent(row['oracle']['se'])} "
+                    f"standard error) by trial; the model is {100 * way:.0f} % of the way from chance to "
+                    "it."
                 )
     if texts:
         texts.append(
             "The oracle is the Bayes classifier of the made-up data: it knows how they were made (class "
-            "patterns, "
-            "noise, the distributions of subject offsets and clip fingerprints). inductive does not know "
-            "the test "
-            "subject's offset and is the match for `normalise = train`; `subject_known` does and is the "
-            "match for "
-            "`normalise = subject`. Neither knows the clips, so they are no bar for a protocol that shows "
-            "the clips in "
-            "training: that can pass them."
+            "patterns, noise, the distributions of subject offsets and clip fingerprints). `inductive` "
+            "does not know the test subject's offset and is the match for `normalise = train`; "
+            "`subject_known` does and is the match for `normalise = subject`. Neither knows the clips, "
+            "so they are no bar for a protocol that shows the clips in training: that can pass them."
         )
     return texts
 

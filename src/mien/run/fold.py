@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -86,13 +87,29 @@ def run_job(run: Path, job: Job) -> str:
         context = load_context(run)
         partial = target.with_name(target.name + ".partial")
         partial.mkdir(parents=True, exist_ok=True)
-        arrays, record = fit_fold(context, job, checkpoint=partial / "training.safetensors")
+        with _threads(context.study.threads):
+            arrays, record = fit_fold(context, job, checkpoint=partial / "training.safetensors")
         write_npz(partial / "result.npz", arrays)
         write_json(partial / "result.json", record)
         (partial / "training.safetensors").unlink(missing_ok=True)
         shutil.rmtree(target, ignore_errors=True)
         partial.rename(target)
     return job.id
+
+
+@contextmanager
+def _threads(n: int) -> Iterator[None]:
+    """As many threads as the study says, for BLAS, OpenMP and torch: workers must not crowd each other out."""
+    import torch
+    from threadpoolctl import threadpool_limits
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(n)
+    try:
+        with threadpool_limits(n):
+            yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def permuted_labels(table: Table, splits: Sequence[Split], *, seed: int) -> NDArray[np.int64]:
@@ -183,7 +200,7 @@ def fit_fold(context: Context, job: Job, *, checkpoint: Path) -> tuple[dict[str,
         if models.kind(job.model) == "network":
             temperature = train.fit_temperature(network, val, streams=subset) if len(val) else 1.0
             probability = train.predict(network, tested, streams=subset, temperature=temperature)
-            coupling = train.coupling(network, tested, streams=subset)
+            coupling = train.coupling(network, tested, streams=subset, n_samples=4)
         else:
             temperature, probability = 1.0, network.predict_proba(tested)
             alone = np.concatenate([network.predict_proba(batch(rows[i : i + 1])) for i in range(min(4, len(rows)))])

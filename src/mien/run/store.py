@@ -35,10 +35,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ARRAYS = ("values", "starts", "durations", "valid")
-_INDEX_COLUMNS = [
-    *("key", "extractor", "version", "recipe", "stream", "recording", "trial"),
-    *("n_windows", "bytes", "parameters"),
-]
+_INDEX_PARAMETERS = ("recipe", "stream", "recording", "trial")
+_INDEX_COLUMNS = ["key", "extractor", "version", *_INDEX_PARAMETERS, "n_windows", "bytes", "parameters"]
 _DIGEST_BYTES = 16
 _READ_BYTES = 1 << 22
 _FRESH_SECONDS = 2.0
@@ -186,7 +184,7 @@ class Store:
 
     def keys(self) -> list[str]:
         """Keys of all entries, sorted."""
-        return sorted(p.name for p in self.folder.glob("entries/??/*") if self._meta(p.name) is not None)
+        return [key for key, _ in self._entries()]
 
     def damaged(self) -> dict[str, list[str]]:
         """Key and file names of entries that do not hold the bytes that were written; reads everything."""
@@ -208,35 +206,8 @@ class Store:
         """
         import pandas as pd
 
-        rows = []
-        for key in self.keys():
-            meta = self._meta(key)
-            assert meta is not None
-            parameters = meta["parts"]["parameters"]
-            rows.append(
-                {
-                    "key": key,
-                    "extractor": meta["extractor"],
-                    "version": meta["version"],
-                    **{name: str(parameters.get(name, "")) for name in _INDEX_COLUMNS[3:7]},
-                    "n_windows": meta["shape"][0],
-                    "bytes": sum(said["bytes"] for said in meta["files"].values()),
-                    "parameters": canonical_json(parameters),
-                }
-            )
-        columns = [
-            "key",
-            "extractor",
-            "version",
-            "recipe",
-            "stream",
-            "recording",
-            "trial",
-            "n_windows",
-            "bytes",
-            "parameters",
-        ]
-        table = pd.DataFrame(rows, columns=columns)
+        rows = [_index_row(key, meta) for key, meta in self._entries()]
+        table = pd.DataFrame(rows, columns=_INDEX_COLUMNS)
         if rows:
             self._write_parquet(table, "index.parquet")
         return table
@@ -298,6 +269,12 @@ class Store:
 
     def _entry(self, key: str) -> Path:
         return self.folder / "entries" / key[:2] / key
+
+    def _entries(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Key and description of every whole entry, by key."""
+        for key in sorted(p.name for p in self.folder.glob("entries/??/*")):
+            if (meta := self._meta(key)) is not None:
+                yield key, meta
 
     def _meta(self, key: str) -> dict[str, Any] | None:
         """The description of an entry whose files have the sizes they should, or None."""
@@ -365,7 +342,20 @@ def _read_meta(folder: Path) -> dict[str, Any] | None:
         meta: dict[str, Any] = json.loads((folder / "meta.json").read_text("utf-8"))
     except (OSError, ValueError):
         return None
-    return meta
+    return meta if isinstance(meta, dict) and "files" in meta else None
+
+
+def _index_row(key: str, meta: Mapping[str, Any]) -> dict[str, Any]:
+    parameters = meta["parts"]["parameters"]
+    return {
+        "key": key,
+        "extractor": meta["extractor"],
+        "version": meta["version"],
+        **{name: str(parameters.get(name, "")) for name in _INDEX_PARAMETERS},
+        "n_windows": meta["shape"][0],
+        "bytes": sum(said["bytes"] for said in meta["files"].values()),
+        "parameters": canonical_json(parameters),
+    }
 
 
 def _holds(path: Path, said: Mapping[str, Any]) -> bool:

@@ -28,9 +28,7 @@ class Streams:
         Where the tensors go.
     """
 
-    def __init__(
-        self, batch: Batch, *, device: torch.device, streams: Sequence[str] | None = None
-    ) -> None:
+    def __init__(self, batch: Batch, *, device: torch.device, streams: Sequence[str] | None = None) -> None:
         names = list(batch.inputs) if streams is None else list(streams)
         for name in names:
             if name not in batch.inputs:

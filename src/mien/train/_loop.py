@@ -46,7 +46,9 @@ def learning_rate(config: TrainConfig, step: int, n_steps: int) -> float:
     return config.lr * 0.5 * (1 + math.cos(math.pi * (step - rise) / max(n_steps - rise, 1)))
 
 
-def loss_weights(label: NDArray[np.int64], weight: NDArray[np.float32], *, balanced: bool) -> NDArray[np.float32]:
+def loss_weights(
+    label: NDArray[np.int64], weight: NDArray[np.float32], *, balanced: bool
+) -> NDArray[np.float32]:
     """Weight of each sample in the class loss: mean 1 over labelled samples, 0 without a label.
 
     ``balanced`` makes the weights of every class that occurs sum to the same.

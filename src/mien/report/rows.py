@@ -218,7 +218,8 @@ def paired_difference(a: Scored, b: Scored) -> dict[str, Any] | None:
     mine, theirs = a.only(left), b.only(right)
     found = metrics.paired_interval(
         mine.label, mine.answer, theirs.answer, subject=mine.subject.astype(str),
-        stimulus=drawn_stimuli(mine), n_classes=a.n_classes, metrics=(CONTROL_METRIC,), n_draws=N_DRAWS, seed=0,
+        stimulus=drawn_stimuli(mine), n_classes=a.n_classes, metrics=(CONTROL_METRIC,),
+        n_draws=N_DRAWS, seed=0,
     )[CONTROL_METRIC]  # fmt: skip
     n = len(set(map(str, mine.ids)))
     return {"value": found.value, "low": found.low, "high": found.high, "n": n}
