@@ -244,7 +244,7 @@ def test_paired_difference_is_antisymmetric_and_zero_with_itself(cells: list[tup
 @pytest.mark.parametrize(
     "name",
     [
-        "record.json", "audit.json", "environment.json", "predictions.parquet", "samples.parquet",
+        "record.json", "audit.json", "environment.json", "predictions.parquet",
         "dropped.csv", "study.toml",
     ],
 )  # fmt: skip

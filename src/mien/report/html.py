@@ -570,7 +570,7 @@ def _gap_cell(story: Story, base: Mapping[str, Any], other: Story, r: Mapping[st
     if gap is None:
         return "no trial in common"
     return Markup(
-        f"{words.signed(gap['value'])}<span class=iv>{words.signed(gap['low'])} – "
+        f"{words.signed(gap['value'])}<span class=iv>{words.signed(gap['low'])} to "
         f"{words.signed(gap['high'])}</span><span class=sub>{count(gap['n'], 'trial')}</span>"
     )
 

@@ -35,7 +35,7 @@ class Run:
         The folder.
     record, audit, environment
         The JSON files.
-    predictions, samples, dropped
+    predictions, dropped
         The tables.
     study
         Text of ``study.toml``.
@@ -50,7 +50,6 @@ class Run:
     audit: Mapping[str, Any]
     environment: Mapping[str, Any]
     predictions: pd.DataFrame
-    samples: pd.DataFrame
     dropped: pd.DataFrame
     study: str
     curves: Mapping[tuple[str, str, str, str, str], Mapping[str, NDArray[np.float64]]]
@@ -87,9 +86,6 @@ def read_run(folder: str | Path) -> Run:
         audit=audit,
         environment=_json(path / "environment.json", needs=()),
         predictions=predictions,
-        samples=_parquet(
-            path / "samples.parquet", columns=("sample", "trial", "subject", "stimulus", "label")
-        ),
         dropped=_csv(path / "dropped.csv", columns=("what", "id", "subject", "reason", "count")),
         study=_text(path / "study.toml"),
         curves=_curves(path / "figures" / "learning_curves.npz"),
