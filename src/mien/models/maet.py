@@ -165,7 +165,8 @@ class MAET(nn.Module):
         Probability with which an element of a residual branch, or of what is classified, is dropped in
         training.
     embed_dropout
-        The same for the streams' values as they come in.
+        The same for the streams' values as they come in. There are many, and they say much the same; without
+        it the network learns the training clips by heart.
     n_domains
         Classes of the domain head (training subjects), 0 for none. It reads what the class head reads,
         through a reversal of gradients.
@@ -198,7 +199,7 @@ class MAET(nn.Module):
         mlp_ratio: float = 4.0,
         layer_scale: float = 0.1,
         dropout: float = 0.0,
-        embed_dropout: float = 0.0,
+        embed_dropout: float = 0.6,
         n_domains: int = 0,
         prompt_length: int = 0,
         seed: int = 0,

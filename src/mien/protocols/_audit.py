@@ -434,7 +434,22 @@ def _present(run: RunContent, modalities: Any) -> NDArray[np.bool_]:
 
 
 def _check_columns(run: RunContent, predictions: pd.DataFrame, at: NDArray[np.int64], notes: Notes) -> None:
-    """Predictions must carry the subject, stimulus, trial and label that samples.parquet gives."""
+    """Predictions must carry the subject, stimulus, trial and label that samples.parquet gives.
+
+    Labels of the shuffled control are permuted on purpose, but never within a subject's showing of a stimulus.
+    """
+    shuffled = np.zeros(len(predictions), bool)
+    if "control" in predictions and {"subject", "stimulus", "label"} <= set(predictions.columns):
+        shuffled = predictions["control"].to_numpy() == "shuffled"
+        keys = ["protocol", "seed", "subject", "stimulus"]
+        counts = predictions[shuffled].groupby(keys, observed=True)["label"].nunique()
+        for protocol, mixed in counts[counts > 1].groupby(level="protocol", observed=True):
+            notes.add(
+                "predictions",
+                str(protocol),
+                "the shuffled control has several labels for one showing of a stimulus",
+                Case("", len(mixed), f"subject {mixed.index[0][2]}, stimulus {mixed.index[0][3]}"),
+            )
     for name in ("trial", "subject", "stimulus", "label"):
         if name not in predictions:
             continue
@@ -442,7 +457,8 @@ def _check_columns(run: RunContent, predictions: pd.DataFrame, at: NDArray[np.in
         theirs = predictions[name].to_numpy()
         if name == "label":
             ours, theirs = run.label[at], whole_numbers(predictions[name])
-        wrong = np.flatnonzero(ours != theirs)
+        differs = ours != theirs
+        wrong = np.flatnonzero(differs & ~shuffled if name == "label" else differs)
         for protocol, rows in predictions.iloc[wrong].groupby("protocol", observed=True).indices.items():
             notes.add(
                 "predictions",

@@ -334,8 +334,10 @@ def _controls(story: Story) -> str:
     text = [
         "Chance interval: the true labels are permuted over clips (all subjects' trials of a clip move "
         "together) and the same answers are scored again, many times. A score inside it shows nothing.",
-        "Shuffled control: the model is trained again on labels permuted over clips and tested on the "
-        "true ones. It should lie near chance; if it does not, the evaluation itself leaks.",
+        "Shuffled control: the labels are permuted over clips before anything else, and the model is trained "
+        "on them and tested against them. Where test clips were held out it should lie near chance. Where "
+        "they were shown in training it may not: permuted labels have nothing to do with emotion, so what it "
+        "scores above chance comes from knowing the clip.",
     ]
     known = story.run.record.get("oracle") or {}
     if not known:

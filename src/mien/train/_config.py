@@ -52,9 +52,9 @@ class TrainConfig:
         ``"auto"`` (a GPU if there is one), ``"cpu"``, ``"cuda"``, ``"cuda:1"``, …
     """
 
-    epochs: int = 20
-    batch_size: int = 128
-    lr: float = 1e-3
+    epochs: int = 12
+    batch_size: int = 256
+    lr: float = 2e-3
     weight_decay: float = 0.05
     schedule: Literal["cosine", "one_cycle", "constant"] = "one_cycle"
     warmup: float = 0.2
