@@ -17,6 +17,15 @@ SIZES = {"eeg": 20, "eye": 6, "ppg": 4}
 SUBSETS = [s for r in (1, 2, 3) for s in itertools.combinations(SIZES, r)]
 
 
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Tiny tensors only suffer from more."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 def make(**config):
     """A network whose weights are large enough for every part of it to show in the output."""
     options = {

@@ -16,6 +16,15 @@ REFERENCE = Path(__file__).parent / "reference"
 CASES = {"eeg": ("eeg",), "eye": ("eye",), "both": ("eeg", "eye")}
 
 
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Tiny tensors only suffer from more."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture(scope="module", params=["default", "domain", "prompt"])
 def reference(request):
     with np.load(REFERENCE / f"maet_{request.param}.npz") as file:
@@ -88,8 +97,6 @@ def test_both_recipes_have_the_same_number_of_parameters(reference):
         for recipe in models.RECIPES
     }
     assert count["released"] == count["corrected"]
-    if "domain/both" not in reference and "grad/blocks.0.eeg_prompt" not in reference:
-        assert count["released"] in (139541, 139925)
 
 
 def test_torch_tensors_serve_as_well_as_arrays(reference):

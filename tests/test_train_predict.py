@@ -16,6 +16,15 @@ from mien.train import _data
 from mien.train._predict import temperature_of
 
 
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Tiny tensors only suffer from more."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 def batch_of(n, *, seed=0, gaps=False):
     rng = np.random.default_rng(seed)
     present = {"eeg": np.ones(n, bool), "eye": np.ones(n, bool)}

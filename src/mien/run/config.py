@@ -87,7 +87,10 @@ class ProtocolPart(_Part):
 
 
 class ControlPart(_Part):
-    """``[controls]``: how often everything is trained again on labels permuted over stimuli, at the first seed."""
+    """``[controls]``: whether everything is trained again on labels permuted over stimuli.
+
+    That is done for the first seed and the first way of scaling.
+    """
 
     shuffled: bool = True
 

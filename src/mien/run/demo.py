@@ -52,7 +52,7 @@ def _maet(out: Path, *, size: str, workers: int | None, progress: Progress | Non
     tell = progress or (lambda *_: None)
     small = size == "small"
     root = out / f"seed_vii-{size}"
-    options = {"subjects": 3 if small else 6, "clips": 28, "seconds": 12.0 if small else 20.0}
+    options = {"subjects": 3 if small else 5, "clips": 28, "seconds": 12.0 if small else 20.0}
     if not root.exists():
         simulate.simulate(
             "seed_vii",
@@ -75,7 +75,7 @@ def maet_study(root: str | Path, *, small: bool) -> dict[str, Any]:
         "data": {"name": "seed_vii", "root": str(root)},
         "features": {"eeg": {"name": "de_lds"}, "eye": {"name": "shipped"}},
         "model": {"name": "maet", "modalities": [["eeg", "eye"], ["eeg"], ["eye"]]},
-        "train": {"epochs": 4 if small else 15},
+        "train": {"epochs": 4} if small else {},
         "baselines": ["logistic_regression"],
         "protocol": {"names": ["loso_stimulus", "loso"], "normalise": ["subject", "train"]},
         "controls": {"shuffled": True},

@@ -295,7 +295,8 @@ def plan_jobs(out: Path, plan: Study) -> list[Job]:
     jobs = []
     for protocol, normalise, seed in itertools.product(plan.protocol.names, plan.protocol.normalise, plan.seeds):
         for model, control in itertools.product((plan.model.name, *plan.baselines), ("none", "shuffled")):
-            if control == "shuffled" and (not plan.controls.shuffled or seed != plan.seeds[0]):
+            first = seed == plan.seeds[0] and normalise == plan.protocol.normalise[0]
+            if control == "shuffled" and not (plan.controls.shuffled and first):
                 continue
             whole = models.kind(model) == "network"
             groups = [(plan.streams, plan.subsets)] if whole else [(s, (s,)) for s in plan.subsets]

@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -36,14 +36,14 @@ def domain_alpha(progress: float) -> float:
     return 2 / (1 + math.exp(-10 * progress)) - 1
 
 
-def learning_rate(config: TrainConfig, step: int, n_steps: int) -> float:
-    """Step size of a step, counted from 0."""
+def learning_rate(config: TrainConfig, share: float) -> float:
+    """Step size when a share in [0, 1) of the training is done."""
     if config.schedule == "constant":
         return config.lr
-    rise = round(config.warmup * n_steps) if config.schedule == "one_cycle" else 0
-    if step < rise:
-        return config.lr * (step + 1) / rise
-    return config.lr * 0.5 * (1 + math.cos(math.pi * (step - rise) / max(n_steps - rise, 1)))
+    rise = config.warmup if config.schedule == "one_cycle" else 0.0
+    if share < rise:
+        return config.lr * max(share / rise, 0.01)
+    return config.lr * 0.5 * (1 + math.cos(math.pi * (share - rise) / max(1 - rise, 1e-9)))
 
 
 def loss_weights(
@@ -78,6 +78,20 @@ def drop_streams(
     score = np.where(present, rng.random((n, n_streams)), 2.0)
     rank = score.argsort(1).argsort(1)
     return present & (~(hit & (m > 1))[:, None] | (rank < keep[:, None]))
+
+
+def deal(present: NDArray[np.bool_], batch_size: int, rng: np.random.Generator) -> list[NDArray[np.int64]]:
+    """Rows of an epoch's batches, in random order; the samples of a batch have the same streams.
+
+    A network then runs once over a batch instead of once for each set of streams in it. The samples of a set
+    are dealt into batches of nearly equal size, so that no small one is left over.
+    """
+    pattern = present @ (1 << np.arange(present.shape[1]))
+    batches = []
+    for value in np.unique(pattern):
+        rows = rng.permutation(np.flatnonzero(pattern == value))
+        batches += np.array_split(rows, math.ceil(len(rows) / batch_size))
+    return [batches[i] for i in rng.permutation(len(batches))]
 
 
 @dataclass(kw_only=True)
@@ -168,7 +182,7 @@ class _Checkpoint:
             else:
                 parts[what][rest] = value
         network.load_state_dict(parts["network"])
-        return parts["best"], _Progress(**meta)
+        return {name: parts["best"][name] for name in network.state_dict()}, _Progress(**meta)
 
 
 def _add_array(digest: Any, array: NDArray[Any]) -> None:
@@ -211,22 +225,19 @@ class _Training:
         self.domain = torch.from_numpy(train.domain).to(device)
         weight = loss_weights(train.label, train.weight, balanced=config.class_weights == "balanced")
         self.weight = torch.from_numpy(weight).to(device)
-        self.n_batches = math.ceil(len(train) / config.batch_size)
         self.trained = [p for p in network.parameters() if p.requires_grad]
         self.alternating = config.modality_dropout > 0 and len(self.data.names) > 1
         if config.domain_weight and not (train.domain >= 0).any():
             raise InputError("a domain loss was asked for, but no training sample has a domain")
 
-    def batches(self, epoch: int) -> Iterator[tuple[Tensor, dict[str, Tensor], dict[str, Tensor] | None]]:
-        """Row numbers, inputs and presence of one epoch's batches."""
+    def batches(self, epoch: int) -> tuple[list[Tensor], Tensor | None]:
+        """Row numbers of one epoch's batches, and the presence after modality dropout (None: as it is)."""
         rng = np.random.default_rng(_seed(self.config, epoch, 0))
-        order = torch.from_numpy(rng.permutation(self.data.n))
-        present = None
+        present = self.data.present.numpy()
         if self.alternating:
-            kept = drop_streams(self.data.present.numpy(), self.config.modality_dropout, rng)
-            present = torch.from_numpy(kept)
-        for index in order.tensor_split(self.n_batches):
-            yield index.to(self.device), *self.data.rows(index, present)
+            present = drop_streams(present, self.config.modality_dropout, rng)
+        dealt = [torch.from_numpy(rows) for rows in deal(present, self.config.batch_size, rng)]
+        return dealt, torch.from_numpy(present) if self.alternating else None
 
     def loss(
         self, index: Tensor, inputs: dict[str, Tensor], present: dict[str, Tensor] | None, share: float
@@ -260,8 +271,11 @@ class _Training:
         self.network.train()
         torch.manual_seed(_seed(config, epoch, 1))
         total = torch.zeros((), device=self.device)
-        for number, (index, inputs, present) in enumerate(self.batches(epoch)):
-            rate = learning_rate(config, epoch * self.n_batches + number, config.epochs * self.n_batches)
+        batches, kept = self.batches(epoch)
+        for number, rows in enumerate(batches):
+            inputs, present = self.data.rows(rows, kept)
+            index = rows.to(self.device)
+            rate = learning_rate(config, (epoch + number / len(batches)) / config.epochs)
             for group in optimiser.param_groups:
                 group["lr"] = rate
             loss = self.loss(index, inputs, present, epoch / config.epochs)
