@@ -18,7 +18,7 @@ from safetensors import safe_open
 
 from mien import models, train
 from mien.core import Batch, InputError, UnknownNameError
-from mien.train._loop import domain_alpha, drop_streams, learning_rate, loss_weights
+from mien.train._loop import deal, domain_alpha, drop_streams, learning_rate, loss_weights
 
 SIZES = {"eeg": 12, "eye": 5}
 SMALL = {"sizes": SIZES, "n_classes": 3, "embed_dim": 8, "num_heads": 2, "embed_dropout": 0.1}
@@ -389,3 +389,34 @@ def test_modality_dropout_takes_a_proper_part_of_what_there_is():
     assert (drop_streams(present, 0.0, rng) == present).all()
     every = drop_streams(present, 1.0, rng).sum(1)
     assert (every[m > 1] < m[m > 1]).all()
+
+
+def test_batches_hold_one_set_of_streams_and_every_sample_once():
+    rng = np.random.default_rng(0)
+    present = rng.random((500, 2)) < 0.7
+    present[~present.any(1)] = True
+    batches = deal(present, 64, rng)
+    assert sorted(np.concatenate(batches).tolist()) == list(range(500))
+    for rows in batches:
+        assert (present[rows] == present[rows[0]]).all()
+        assert len(rows) <= 64
+    both = sorted(len(rows) for rows in batches if present[rows[0]].all())
+    assert both[-1] - both[0] <= 1
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+def test_a_gpu_is_used_where_there_is_one_and_the_network_comes_back(tmp_path):
+    seen = []
+
+    def look(done, _):
+        seen.append(next(net.parameters()).device.type)
+
+    net = network(n_domains=4)
+    settings = config(epochs=3, device="auto", domain_weight=0.5)
+    result = train.fit(
+        net, toy(200, seed=1), toy(50, seed=2), settings, progress=look, checkpoint=tmp_path / "a.safetensors"
+    )
+    assert seen == ["cuda"] * 3
+    assert {v.device.type for v in [*result.state.values(), *net.parameters()]} == {"cpu"}
+    assert np.isfinite(result.history["val_loss"]).all()

@@ -61,6 +61,16 @@ def test_a_pickle_is_refused_without_being_opened(tmp_path, name, writer, offer)
     assert not (tmp_path / "sprung").exists()
 
 
+@pytest.mark.parametrize("length", [0x280, 0x4B50])
+def test_weights_whose_first_bytes_look_like_a_pickle_are_read(tmp_path, length):
+    """The file starts with the length of its header, which may happen to be 80 02 or "PK"."""
+    name = "w" * (length - 56)
+    train.save_weights(tmp_path, {name: torch.ones(2)}, {})
+    start = (tmp_path / "weights.safetensors").read_bytes()[:8]
+    assert int.from_bytes(start, "little") == length
+    assert list(train.load_weights(tmp_path)[0]) == [name]
+
+
 def test_missing_and_damaged_files_are_named(folder, tmp_path):
     with pytest.raises(InputError, match="no such folder"):
         train.load_weights(tmp_path / "nothing")

@@ -292,7 +292,8 @@ def learning_curves(panels: Sequence[Mapping[str, Any]], *, chance: float) -> Fi
             axis.set_title(panel["title"])
             axis.set_xlim(left=1)
             _grid(axis)
-            axis.legend(loc="best")
+        loss.legend(loc="best")
+        uar.legend(loc="lower right")
     return figure
 
 
@@ -554,5 +555,6 @@ def _line(colour: str, label: str, **options: Any) -> Any:
 
 
 def _legend_below(figure: Figure, handles: Sequence[Any]) -> None:
-    columns = min(6, len(handles)) if figure.get_figwidth() > 7 else 3
+    width = figure.get_figwidth()
+    columns = min(6, len(handles)) if width > 7 else 3 if width > 5.5 else 2
     figure.legend(handles=list(handles), loc="outside lower left", ncols=columns)

@@ -19,8 +19,8 @@ class TrainConfig:
     Attributes
     ----------
     epochs, batch_size
-        Most passes over the training samples, and samples a step. The samples of an epoch are dealt into
-        batches of nearly equal size, so that no small one is left over.
+        Most passes over the training samples, and most samples a step. The samples of a batch have the same
+        streams; those of each set of streams are dealt into batches of nearly equal size.
     lr, weight_decay
         AdamW's step size and decay; vectors (norms, biases, scales) are not decayed.
     schedule

@@ -245,9 +245,11 @@ class _Training:
         """Class loss plus domain loss of a batch, at a share of the training in [0, 1)."""
         config = self.config
         out = self.network(inputs, present, alpha=domain_alpha(share) if config.domain_weight else 0.0)
-        label = self.label[index]
         each = F.cross_entropy(
-            out.logits, label.clamp_min(0), reduction="none", label_smoothing=config.label_smoothing
+            out.logits,
+            self.label[index].clamp_min(0),
+            reduction="none",
+            label_smoothing=config.label_smoothing,
         )
         loss = (each * self.weight[index]).mean()
         if config.domain_weight:
@@ -280,7 +282,8 @@ class _Training:
                 group["lr"] = rate
             loss = self.loss(index, inputs, present, epoch / config.epochs)
             optimiser.zero_grad(set_to_none=True)
-            loss.backward()
+            # a set of streams that few samples have makes a small batch: it weighs less
+            (loss * (len(index) * len(batches) / self.data.n)).backward()
             if config.clip:
                 nn.utils.clip_grad_norm_(self.trained, config.clip)
             optimiser.step()

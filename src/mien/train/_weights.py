@@ -36,9 +36,12 @@ def write_whole(path: Path, content: bytes) -> None:
 
 def _refuse_pickle(path: Path) -> None:
     with open(path, "rb") as file:
-        start = file.read(2)
+        start = file.read(9)
+    # safetensors: eight bytes of length, which may look like anything, then JSON
+    if start[8:] == b"{":
+        return
     # a zip archive (what torch.save writes) or a pickle of protocol 2 and up
-    if path.suffix.lower() in PICKLES or start == b"PK" or start[:1] == b"\x80":
+    if path.suffix.lower() in PICKLES or start[:2] == b"PK" or start[:1] == b"\x80":
         raise InputError(
             "this is a pickle; pickle files can run code when they are opened, so none is read",
             file=path,
