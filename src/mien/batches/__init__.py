@@ -1,7 +1,7 @@
 """From features to model input: pairing streams, presence masks, fold transforms, batches.
 
-This is the only place where something is fitted on more than one trial before a model sees it, and what it may
-be fitted on is handed in as rows of a :class:`Table`.
+This is the only place where something is fitted on more than one trial before a model sees it, and what it
+may be fitted on is handed in as rows of a :class:`Table`.
 """
 
 from mien.batches.scale import Scaler, fit_scaler

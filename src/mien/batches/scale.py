@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from mien.batches.table import Table
 
 LIMIT = 8.0
-"""Scaled values beyond this many standard deviations are set to it: one noisy electrode must not fill a batch."""
+"""Scaled values further out than this are set to it: one noisy electrode must not fill a batch."""
 
 Mode = Literal["train", "subject"]
 
@@ -22,8 +22,8 @@ Mode = Literal["train", "subject"]
 class Scaler:
     """Centre and scale of every feature.
 
-    ``constants`` maps ``(stream, group)`` to ``(mean, sd)``; the group is ``"*"`` for ``mode="train"`` and the
-    subject for ``mode="subject"``.
+    ``constants`` maps ``(stream, group)`` to ``(mean, sd)``; the group is ``"*"`` for ``mode="train"`` and
+    the subject for ``mode="subject"``.
     """
 
     mode: Mode
@@ -60,9 +60,9 @@ class Scaler:
 def fit_scaler(table: Table, rows: NDArray[np.int64], *, mode: Mode) -> Scaler:
     """Fit on the given rows; labels are not looked at.
 
-    ``mode="train"``: one mean and standard deviation per feature over ``rows``, which must be training samples.
-    ``mode="subject"``: one per subject over that subject's rows; the caller hands in all samples of the subjects,
-    the test subject's among them, so the result is transductive.
+    ``mode="train"``: one mean and standard deviation per feature over ``rows``, which must be training
+    samples. ``mode="subject"``: one per subject over that subject's rows; the caller hands in all samples of
+    the subjects, the test subject's among them, so the result is transductive.
 
     NaN (an absent stream, a dead electrode) is left out. A feature with no value at all gets mean 0, one that
     never changes gets standard deviation 1.

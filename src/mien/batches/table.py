@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.batches.scale import Scaler
-from mien.core import Batch, Features, Sample, Trial
+from mien.core import Batch, Features, Sample, Signal, Trial
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -75,13 +75,13 @@ def pair(
     streams: Sequence[str],
     classes: Sequence[str],
     label: str = "emotion",
-    intensity: Mapping[str, NDArray[np.float64]] | None = None,
+    intensity: Mapping[str, Signal] | None = None,
 ) -> tuple[Table, list[dict[str, Any]]]:
     """Put the windows of all streams side by side.
 
     Within a trial the windows are matched by start time (to a millisecond). A window that one of the trial's
-    streams lacks is dropped and counted; a stream that the trial lacks altogether is absent in all its samples,
-    as is a window that its extractor marked invalid. A window with no stream at all is dropped.
+    streams lacks is dropped and counted; a stream that the trial lacks altogether is absent in all its
+    samples, as is a window that its extractor marked invalid. A window with no stream at all is dropped.
 
     Parameters
     ----------
@@ -96,7 +96,8 @@ def pair(
     label
         Which of a trial's labels to learn.
     intensity
-        Trial id to one value per window of the trial, from its start; shorter is filled with NaN.
+        Trial id to the continuous rating of the trial (one channel); a window gets the value at its middle,
+        NaN beyond the end.
 
     Returns
     -------
@@ -113,7 +114,13 @@ def pair(
 
     def drop(trial: Trial, reason: str, count: int) -> None:
         dropped.append(
-            {"what": "window", "id": trial.id, "subject": trial.subject, "reason": reason, "count": int(count)}
+            {
+                "what": "window",
+                "id": trial.id,
+                "subject": trial.subject,
+                "reason": reason,
+                "count": int(count),
+            }
         )
 
     for trial in trials:
@@ -161,7 +168,10 @@ def pair(
     return (
         Table(
             samples=tuple(samples),
-            inputs={s: np.concatenate(parts[s]) if parts[s] else np.empty((0, shapes[s]), np.float32) for s in streams},
+            inputs={
+                s: np.concatenate(parts[s]) if parts[s] else np.empty((0, shapes[s]), np.float32)
+                for s in streams
+            },
             present={s: np.concatenate(masks[s]) if masks[s] else np.empty(0, bool) for s in streams},
             axes=axes,
             intensity=np.concatenate(felt) if felt else np.empty(0),
@@ -191,14 +201,14 @@ def _intensity_at(
     trial: Trial,
     start: NDArray[np.float64],
     duration: NDArray[np.float64],
-    intensity: Mapping[str, NDArray[np.float64]] | None,
+    intensity: Mapping[str, Signal] | None,
 ) -> NDArray[np.float64]:
     out = np.full(len(start), np.nan)
-    values = None if intensity is None else intensity.get(trial.id)
-    if values is not None and len(start):
-        which = np.rint((start - trial.span.start) / duration).astype(int)
-        known = which < len(values)
-        out[known] = values[which[known]]
+    rating = None if intensity is None else intensity.get(trial.id)
+    if rating is not None:
+        which = ((start + duration / 2 - rating.start) * rating.rate).astype(int)
+        known = which < rating.n_times
+        out[known] = rating.data[0, which[known]]
     return out
 
 

@@ -23,7 +23,7 @@ def normalise_name(name: str) -> str:
 
 def registered(thing: T) -> T:
     """Decorator: this class or function is what its file offers under the file's name."""
-    setattr(thing, _MARK, thing.__module__)  # type: ignore[attr-defined]
+    setattr(thing, _MARK, thing.__module__)
     return thing
 
 
@@ -46,7 +46,8 @@ class Registry:
 
     def _files(self) -> list[str]:
         spec = importlib.util.find_spec(self.package)
-        assert spec is not None and spec.submodule_search_locations is not None
+        assert spec is not None
+        assert spec.submodule_search_locations is not None
         return [m.name for m in pkgutil.iter_modules(spec.submodule_search_locations) if m.name[0] != "_"]
 
     def _entry_points(self) -> dict[str, EntryPoint]:

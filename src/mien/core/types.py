@@ -105,9 +105,7 @@ class Stream:
         """The samples of a span (default: the whole stream) as a :class:`Signal`."""
         span = self.span if span is None else span
         data = self.source.read(span.start, span.duration)
-        return Signal(
-            data=data, rate=self.rate, channels=self.channels, unit=self.unit, start=span.start
-        )
+        return Signal(data=data, rate=self.rate, channels=self.channels, unit=self.unit, start=span.start)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -281,7 +279,8 @@ class Features:
         )
         for (name, labels), size in zip(self.axes.items(), self.values.shape, strict=True):
             _require(
-                name == "window" or len(labels) == size, f"axis {name!r}: {len(labels)} labels for {size} values"
+                name == "window" or len(labels) == size,
+                f"axis {name!r}: {len(labels)} labels for {size} values",
             )
         n = self.values.shape[0]
         for name in ("starts", "durations", "valid"):

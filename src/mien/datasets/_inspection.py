@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from mien.core.errors import InputError
 
-
-class DatasetWarning(UserWarning):
-    """Some of a data set's files or clips could not be used and were left out."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +36,14 @@ class Fault:
 
     def __str__(self) -> str:
         return f"{self.file}{': ' if self.item else ''}{self.item}: {self.reason} ({self.severity})"
+
+
+class DatasetWarning(UserWarning):
+    """Some of a data set's files or clips could not be used; ``faults`` says which and why."""
+
+    def __init__(self, text: str, *, faults: Iterable[Fault] = ()) -> None:
+        super().__init__(text)
+        self.faults = tuple(faults)
 
 
 @dataclass(frozen=True, kw_only=True)

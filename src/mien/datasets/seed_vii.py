@@ -136,12 +136,11 @@ class SeedVII:
                 remedy=f"to see all faults: mien inspect seed_vii {root}",
             )
         if faults:
-            warnings.warn(
+            text = (
                 f"{_n_faults(faults)} in {root}, the first: {faults[0]}; "
-                f"mien inspect seed_vii {root} shows them all",
-                DatasetWarning,
-                stacklevel=3,
+                f"mien inspect seed_vii {root} shows them all"
             )
+            warnings.warn(DatasetWarning(text, faults=faults), stacklevel=3)
         return recordings
 
     def inspect(

@@ -436,7 +436,8 @@ def _present(run: RunContent, modalities: Any) -> NDArray[np.bool_]:
 def _check_columns(run: RunContent, predictions: pd.DataFrame, at: NDArray[np.int64], notes: Notes) -> None:
     """Predictions must carry the subject, stimulus, trial and label that samples.parquet gives.
 
-    Labels of the shuffled control are permuted on purpose, but never within a subject's showing of a stimulus.
+    Labels of the shuffled control are permuted on purpose, but never within a subject's showing of a
+    stimulus.
     """
     shuffled = np.zeros(len(predictions), bool)
     if "control" in predictions and {"subject", "stimulus", "label"} <= set(predictions.columns):

@@ -59,7 +59,7 @@ class RunContent:
         keys["session"] = table["subject"] + "\n" + table["session"]
         keys["recording"] = table["recording"] if "recording" in table else keys["session"]
         event = table["event"] if "event" in table else pd.Series([None] * len(table))
-        keys["event"] = (table["subject"] + "\n" + event.astype(str)).where(event.notna())
+        keys["event"] = (table["subject"] + "\n" + event.astype(str)).where(event.notna() & (event != ""))
         return {name: pd.factorize(values)[0] for name, values in keys.items()}
 
     @cached_property

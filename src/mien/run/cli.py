@@ -6,7 +6,7 @@ import json as json_module
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,7 +14,6 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from mien.core import MienError
 
@@ -117,8 +116,12 @@ def simulate(
     subjects: Annotated[int | None, typer.Option(min=1, help="How many people.")] = None,
     clips: Annotated[int | None, typer.Option(help="How many clips: 28, 56 or 80.")] = None,
     seconds: Annotated[float | None, typer.Option(help="Mean length of a clip.")] = None,
-    effect: Annotated[float | None, typer.Option(help="Strength of emotion; 0 is none, 1 the default.")] = None,
-    kinds: Annotated[str | None, typer.Option(help="What to write, separated by commas; default everything.")] = None,
+    effect: Annotated[
+        float | None, typer.Option(help="Strength of emotion; 0 is none, 1 the default.")
+    ] = None,
+    kinds: Annotated[
+        str | None, typer.Option(help="What to write, separated by commas; default everything.")
+    ] = None,
     workers: Workers = None,
 ) -> None:
     """Write a made-up copy of a data set in its real layout, with the truth in truth.json."""
@@ -141,7 +144,7 @@ def simulate(
             progress=lambda done, total, text: tell("simulating", done, total, text),
             **options,
         )
-    _out.print(f"made-up data in {made}", markup=False, highlight=False)
+    _say(f"made-up data in {made}")
 
 
 @app.command()
@@ -169,24 +172,46 @@ def inspect(
 
 def _print_inspection(found: Any) -> None:
     if found.found:
-        table = Table(box=None, header_style="bold")
-        for column in found.found[0]:
-            table.add_column(str(column).replace("_", " "))
-        for row in found.found:
-            table.add_row(*(str(v) if v is not None else "-" for v in row.values()))
-        _out.print(table)
-    counts = Table(box=None, header_style="bold")
-    for column in ("", "found", "expected"):
-        counts.add_column(column)
-    for what, (here, expected) in found.counts.items():
-        counts.add_row(what.replace("_", " "), f"{here:g}", "-" if expected is None else f"{expected:g}")
-    _out.print(counts)
+        _print_table(
+            [c.replace("_", " ") for c in found.found[0]], [list(row.values()) for row in found.found]
+        )
+    counts = [[what.replace("_", " "), here, expected] for what, (here, expected) in found.counts.items()]
+    _print_table(["", "found", "expected"], counts)
     for note in found.notes:
-        _out.print(f"note: {note}", markup=False, highlight=False)
+        _say(f"note: {note}")
     for fault in found.faults:
         where = " ".join(str(p) for p in (fault.file, fault.item) if p)
-        _out.print(f"{fault.severity}: {where}: {fault.reason}", markup=False, highlight=False)
-    _out.print("no faults" if not found.faults else f"{len(found.faults)} faults", highlight=False)
+        _say(f"{fault.severity}: {where}: {fault.reason}")
+    _say("no faults" if not found.faults else f"{len(found.faults)} faults")
+
+
+def _say(text: str) -> None:
+    _out.print(text, markup=False, highlight=False)
+
+
+def _print_table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Columns as wide as they need to be, numbers to the right; nothing is cut off."""
+    cells = [[_cell(v) for v in row] for row in rows]
+    numeric = [all(isinstance(row[i], int | float | None) for row in rows) for i in range(len(header))]
+    widths = [
+        max(len(header[i]), *(len(row[i]) for row in cells)) if cells else len(header[i])
+        for i in range(len(header))
+    ]
+    for number, row in enumerate([list(header), *cells]):
+        line = "  ".join(
+            text.rjust(w) if right else text.ljust(w)
+            for text, w, right in zip(row, widths, numeric, strict=True)
+        )
+        _out.print(line.rstrip(), style="bold" if number == 0 else None, markup=False, highlight=False)
+    _say("")
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.0f}" if value.is_integer() or abs(value) >= 1000 else f"{value:.3g}"
+    return str(value)
 
 
 @app.command()
@@ -194,9 +219,14 @@ def features(
     name: Annotated[str, typer.Argument(help="Data set, for example seed_vii.")],
     root: Annotated[Path, typer.Argument(help="Folder that holds it.")],
     out: Annotated[Path, typer.Option(help="Folder for the feature files.")],
-    feature: Annotated[list[str], typer.Option("--feature", help="Feature as stream=name, repeatable.")] = ["eeg=de_lds"],  # noqa: B006
+    feature: Annotated[
+        list[str] | None,
+        typer.Option("--feature", help="Feature as stream=name, repeatable; default eeg=de_lds."),
+    ] = None,
     recipe: Annotated[str, typer.Option(help="corrected or released.")] = "corrected",
-    compare: Annotated[bool, typer.Option("--compare", help="Also compare EEG features with the shipped ones.")] = False,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Also compare EEG features with the shipped ones.")
+    ] = False,
     store: Annotated[Path | None, typer.Option(help="Feature store; default OUT/store.")] = None,
     workers: Workers = None,
 ) -> None:
@@ -205,19 +235,25 @@ def features(
 
     with _bars() as tell:
         made = write_features(
-            name, root, out, wanted=feature, recipe=recipe, compare=compare, store=store,
+            name, root, out, wanted=feature or ["eeg=de_lds"], recipe=recipe, compare=compare, store=store,
             workers=workers or os.cpu_count() or 1, progress=tell,
         )  # fmt: skip
     for line in made:
-        _out.print(line, markup=False, highlight=False)
+        _say(line)
 
 
 @app.command()
 def run(
     study: Annotated[Path, typer.Argument(help="Study file (TOML).")],
-    overrides: Annotated[list[str] | None, typer.Argument(help="key=value over the file, for example seeds=[0].")] = None,
-    out: Annotated[Path | None, typer.Option(help="Run folder; default: the study file's name without .toml.")] = None,
-    store: Annotated[Path | None, typer.Option(help="Feature store; default mien-store beside the run folder.")] = None,
+    overrides: Annotated[
+        list[str] | None, typer.Argument(help="key=value over the file, for example seeds=[0].")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Run folder; default: the study file's name without .toml.")
+    ] = None,
+    store: Annotated[
+        Path | None, typer.Option(help="Feature store; default mien-store beside the run folder.")
+    ] = None,
     workers: Workers = None,
 ) -> None:
     """Run a study. The same command after an interruption goes on where it stopped."""
@@ -225,13 +261,17 @@ def run(
 
     folder = out if out is not None else study.with_suffix("")
     with _bars() as tell:
-        made = run_study(study, folder, overrides=overrides or (), store=store, workers=workers, progress=tell)
+        made = run_study(
+            study, folder, overrides=overrides or (), store=store, workers=workers, progress=tell
+        )
     _summary(made)
 
 
 @app.command()
 def report(
-    runs: Annotated[list[Path], typer.Argument(help="Run folders; the first one's report compares it with the others.")],
+    runs: Annotated[
+        list[Path], typer.Argument(help="Run folders; the first one's report compares it with the others.")
+    ],
     json: Json = False,
 ) -> None:
     """Make report.html and report.json again from run folders."""
@@ -257,18 +297,20 @@ def audit(
     if json:
         _print_json(found)
     else:
-        _out.print(f"verdict: {found['verdict']}", highlight=False)
+        _say(f"verdict: {found['verdict']}")
         for finding in found["findings"]:
             text = f"{finding['severity']}: {finding['kind']} in {finding['where']}: {finding['evidence']}"
-            _out.print(text, markup=False, highlight=False)
+            _say(text)
         for protocol, words in found["proven"].items():
-            _out.print(f"{protocol}: kept out of training: {', '.join(words) or 'nothing'}", highlight=False)
+            _say(f"{protocol}: kept out of training: {', '.join(words) or 'nothing'}")
     raise typer.Exit(0 if found["verdict"] == "clean" else 1)
 
 
 @app.command()
 def predict(
-    recording: Annotated[Path, typer.Argument(help="Folder in the layout of the data set the model was trained on.")],
+    recording: Annotated[
+        Path, typer.Argument(help="Folder in the layout of the data set the model was trained on.")
+    ],
     run: Annotated[Path, typer.Option("--run", help="Run folder with a trained model.")],
     out: Annotated[Path | None, typer.Option(help="CSV file for the windows' probabilities.")] = None,
     json: Json = False,
@@ -282,35 +324,36 @@ def predict(
         return
     for line in result["notes"]:
         _err.print(f"note: {line}", markup=False, highlight=False)
-    table = Table(box=None, header_style="bold")
-    for column in ("trial", "streams", "windows", "most probable", "probability"):
-        table.add_column(column)
-    for row in result["trials"]:
-        table.add_row(row["trial"], row["modalities"], str(row["n_windows"]), row["class"], f"{row['probability']:.2f}")
-    _out.print(table)
+    _print_table(
+        ["trial", "streams", "windows", "most probable", "probability"],
+        [
+            [r["trial"], r["modalities"], r["n_windows"], r["class"], f"{r['probability']:.2f}"]
+            for r in result["trials"]
+        ],
+    )
     if out is not None:
-        _out.print(f"windows in {out}", markup=False, highlight=False)
+        _say(f"windows in {out}")
 
 
 def _summary(folder: Path) -> None:
     """A small table of a run's main scores, the audit's verdict and where the report lies."""
     content = json_module.loads((folder / "report.json").read_bytes())
     rows = [r for r in content["results"] if r["level"] != "window" and "extra" not in r]
-    table = Table(box=None, header_style="bold", title_justify="left")
-    for column in ("protocol", "scaled by", "model", "streams", "accuracy", "95 % interval", "chance", "oracle"):
-        table.add_column(column)
-    for r in rows:
-        score, oracle = r["metrics"]["accuracy"], r["oracle"]
-        table.add_row(
-            r["protocol"],
-            r["normalise"],
-            r["model"],
-            " + ".join(r["modalities"]),
-            f"{score['value']:.3f}",
-            f"{score['low']:.3f} to {score['high']:.3f}",
-            f"{r['chance']['uniform']:.3f}",
-            "-" if oracle is None else f"{oracle['value']:.3f}",
-        )
-    _out.print(table)
-    _out.print(f"audit: {content['audit']['verdict']}", highlight=False)
-    _out.print(f"report: {folder / 'report.html'}", markup=False, highlight=False)
+    _print_table(
+        ["protocol", "scaled by", "model", "streams", "accuracy", "95 % interval", "chance", "oracle"],
+        [
+            [
+                r["protocol"],
+                r["normalise"],
+                r["model"],
+                " + ".join(r["modalities"]),
+                f"{r['metrics']['accuracy']['value']:.3f}",
+                f"{r['metrics']['accuracy']['low']:.3f} to {r['metrics']['accuracy']['high']:.3f}",
+                f"{r['chance']['uniform']:.3f}",
+                "-" if r["oracle"] is None else f"{r['oracle']['value']:.3f}",
+            ]
+            for r in rows
+        ],
+    )
+    _say(f"audit: {content['audit']['verdict']}")
+    _say(f"report: {folder / 'report.html'}")

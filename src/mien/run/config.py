@@ -219,7 +219,9 @@ def _explain(fault: ValidationError) -> str:
     for error in fault.errors():
         where = ".".join(str(p) for p in error["loc"])
         if error["type"] == "extra_forbidden":
-            near = difflib.get_close_matches(str(error["loc"][-1]), _known_keys(error["loc"][:-1]), n=1, cutoff=0.5)
+            near = difflib.get_close_matches(
+                str(error["loc"][-1]), _known_keys(error["loc"][:-1]), n=1, cutoff=0.5
+            )
             lines.append(f"unknown key {where!r}" + (f" (did you mean {near[0]!r}?)" if near else ""))
         elif error["type"] == "missing":
             lines.append(f"{where!r} is missing")
@@ -260,7 +262,11 @@ def _check_names(study: Study, file: str | Path) -> None:
                 raise InputError(str(UnknownNameError(kind, name, known)), file=file)
     for key in ("seed", "threads"):
         if key in study.train:
-            raise InputError(f"train.{key} is set at the top of the study", file=file, remedy=f"use {key}s" if key == "seed" else "use threads")
+            raise InputError(
+                f"train.{key} is set at the top of the study",
+                file=file,
+                remedy=f"use {key}s" if key == "seed" else "use threads",
+            )
     study.train_config(seed=0)
 
 

@@ -32,8 +32,8 @@ def demo(
     only
         One of the systems; default all.
     size
-        ``"default"`` (a minute a system on two cores) or ``"small"`` (seconds: shows that all works, its scores
-        mean little).
+        ``"default"`` (a minute a system on two cores) or ``"small"`` (seconds: shows that all works, its
+        scores mean little).
 
     Returns
     -------

@@ -14,7 +14,18 @@ from typing import Any
 
 from mien.run.files import write_json
 
-_PACKAGES = ("mien", "numpy", "scipy", "pandas", "pyarrow", "scikit-learn", "torch", "mne", "safetensors", "matplotlib")
+_PACKAGES = (
+    "mien",
+    "numpy",
+    "scipy",
+    "pandas",
+    "pyarrow",
+    "scikit-learn",
+    "torch",
+    "mne",
+    "safetensors",
+    "matplotlib",
+)
 
 
 class Clock:

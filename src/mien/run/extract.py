@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 from mien import features
 from mien.core import Features, InputError, MienError, Recording, Stream, Trial, UnknownNameError
+from mien.core.workers import process_pool
 from mien.run.store import KeyParts, Store, hash_files
 
 Progress = Callable[[int, int, str], None]
@@ -214,7 +214,7 @@ def _fingerprints(paths: list[str], store: Store, workers: int) -> dict[str, str
     if not missing:
         return {path: str(digest) for path, digest in prints.items()}
     if workers > 1 and len(missing) > 1 and sum(Path(p).stat().st_size for p in missing) > 1 << 28:
-        with _pool(min(workers, len(missing))) as pool:
+        with process_pool(min(workers, len(missing))) as pool:
             parts = list(pool.map(hash_files, [[path] for path in missing]))
         found = {path: entry for part in parts for path, entry in part.items()}
     else:
@@ -242,7 +242,7 @@ def _results(tasks: list[list[_Job]], store: Store, workers: int) -> Iterator[tu
         for task in tasks:
             yield task[0].recording.id, len(task), _run(task, store)
         return
-    with _pool(min(workers, len(tasks))) as pool:
+    with process_pool(min(workers, len(tasks))) as pool:
         waiting: dict[Future[list[_Fault]], list[_Job]] = {}
         try:
             for task in tasks:
@@ -259,10 +259,6 @@ def _results(tasks: list[list[_Job]], store: Store, workers: int) -> Iterator[tu
             ) from fault
         finally:
             pool.shutdown(cancel_futures=True)
-
-
-def _pool(workers: int) -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
 
 
 def _run(task: list[_Job], store: Store) -> list[_Fault]:

@@ -119,7 +119,10 @@ def _window_rows(spec: FeatureSpec, recording: Recording, trial: Any, made: Feat
 
 
 def _compare(
-    recordings: Sequence[Recording], made: dict[tuple[str, str], Features], specs: Sequence[FeatureSpec], out: Path
+    recordings: Sequence[Recording],
+    made: dict[tuple[str, str], Features],
+    specs: Sequence[FeatureSpec],
+    out: Path,
 ) -> Path:
     """Our EEG features against the shipped ones of the same kind, subject by subject."""
     from mien import features, report
@@ -146,5 +149,8 @@ def _compare(
         raise InputError("no trial has both EEG and shipped EEG features", remedy="leave out --compare")
     joined = {s: (np.concatenate(a), np.concatenate(b)) for s, (a, b) in pairs.items()}
     return report.compare_features(
-        joined, out / "comparison.html", bands=bands, title=f"{eeg.name}, {eeg.recipe}, beside the shipped features"
+        joined,
+        out / "comparison.html",
+        bands=bands,
+        title=f"{eeg.name}, {eeg.recipe}, beside the shipped features",
     )

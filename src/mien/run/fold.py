@@ -26,8 +26,11 @@ Rows = NDArray[np.int64]
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """Names one fit. ``fold`` is the position of the fold among those of its protocol and seed in splits.json;
-    ``streams`` are what the model is built for, ``subsets`` what it is scored with."""
+    """Names one fit.
+
+    ``fold`` is the position of the fold among those of its protocol and seed in splits.json, ``streams`` are
+    what the model is built for, ``subsets`` what it is scored with.
+    """
 
     protocol: str
     normalise: str
@@ -41,8 +44,8 @@ class Job:
     @property
     def id(self) -> str:
         """Name of the folder of its result."""
-        streams = "+".join(self.streams)
-        return f"{self.protocol}-{self.normalise}-{self.model}-{self.control}-{streams}-s{self.seed}-f{self.fold:04d}"
+        names = [self.protocol, self.normalise, self.model, self.control, "+".join(self.streams)]
+        return "-".join([*names, f"s{self.seed}", f"f{self.fold:04d}"])
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -99,7 +102,7 @@ def run_job(run: Path, job: Job) -> str:
 
 @contextmanager
 def _threads(n: int) -> Iterator[None]:
-    """As many threads as the study says, for BLAS, OpenMP and torch: workers must not crowd each other out."""
+    """As many threads as the study says, for BLAS, OpenMP and torch: workers must not crowd each other."""
     import torch
     from threadpoolctl import threadpool_limits
 
@@ -115,10 +118,10 @@ def _threads(n: int) -> Iterator[None]:
 def permuted_labels(table: Table, splits: Sequence[Split], *, seed: int) -> NDArray[np.int64]:
     """Labels permuted over stimuli, one for every row.
 
-    All samples of a stimulus share a label and still do afterwards. Where the folds hold out groups of stimuli,
-    labels are permuted within a group, so that every fold keeps its class counts. Where subjects label a
-    stimulus differently (self-reports), its samples move together as well: stimulus ``a`` gets, subject by
-    subject, what stimulus ``b`` had.
+    All samples of a stimulus share a label and still do afterwards. Where the folds hold out groups of
+    stimuli, labels are permuted within a group, so that every fold keeps its class counts. Where subjects
+    label a stimulus differently (self-reports), its samples move together as well: stimulus ``a`` gets,
+    subject by subject, what stimulus ``b`` had.
     """
     rng = np.random.default_rng([seed, 20])
     groups = {s.held_out.get("stimulus", ()) for s in splits}
@@ -138,7 +141,9 @@ def permuted_labels(table: Table, splits: Sequence[Split], *, seed: int) -> NDAr
             first.setdefault(sample.stimulus, sample.label)
     return np.array(
         [
-            -1 if s.label is None else label_of.get((s.subject, source[s.stimulus]), first[source[s.stimulus]])
+            -1
+            if s.label is None
+            else label_of.get((s.subject, source[s.stimulus]), first[source[s.stimulus]])
             for s in table.samples
         ],
         dtype=np.int64,
@@ -154,7 +159,9 @@ def fit_fold(context: Context, job: Job, *, checkpoint: Path) -> tuple[dict[str,
     offered = np.any([table.present[s] for s in job.streams], axis=0)
     train_rows, val_rows, test_rows = (table.rows(ids) for ids in (split.train, split.val, split.test))
     learnable = train_rows[context.selected[train_rows]]
-    scaler, scaler_saw = _scaler(table, learnable, np.concatenate([train_rows, val_rows, test_rows]), job.normalise)
+    scaler, scaler_saw = _scaler(
+        table, learnable, np.concatenate([train_rows, val_rows, test_rows]), job.normalise
+    )
     train_hash, val_hash = (protocols.hash_ids(table.samples[i].id for i in r) for r in (learnable, val_rows))
     people = sorted(set(table.subjects[learnable].tolist()))
 
@@ -183,7 +190,11 @@ def fit_fold(context: Context, job: Job, *, checkpoint: Path) -> tuple[dict[str,
         result = train.fit(network, learn, choose if len(choose) else None, config, checkpoint=checkpoint)
         chosen = val_hash if len(choose) else "fixed"
         record["saw"] |= {"epoch": chosen, "temperature": chosen}
-        record |= {"epoch": result.best_epoch, "n_parameters": result.n_parameters, "history": dict(result.history)}
+        record |= {
+            "epoch": result.best_epoch,
+            "n_parameters": result.n_parameters,
+            "history": dict(result.history),
+        }
         record["config"] = _plain(network.config)
     else:
         network = models.create(job.model, n_classes=len(context.classes), seed=_seed(job))
@@ -203,7 +214,9 @@ def fit_fold(context: Context, job: Job, *, checkpoint: Path) -> tuple[dict[str,
             coupling = train.coupling(network, tested, streams=subset, n_samples=4)
         else:
             temperature, probability = 1.0, network.predict_proba(tested)
-            alone = np.concatenate([network.predict_proba(batch(rows[i : i + 1])) for i in range(min(4, len(rows)))])
+            alone = np.concatenate(
+                [network.predict_proba(batch(rows[i : i + 1])) for i in range(min(4, len(rows)))]
+            )
             coupling = float(np.abs(alone - probability[: len(alone)]).max())
         arrays[f"rows/{name}"] = rows
         arrays[f"probability/{name}"] = np.asarray(probability, dtype=np.float32)

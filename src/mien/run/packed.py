@@ -24,7 +24,9 @@ def save_table(folder: Path, table: Table) -> None:
     np.save(folder / "intensity.npy", table.intensity, allow_pickle=False)
     rows = [[getattr(s, c) for c in _COLUMNS] for s in table.samples]
     write_bytes(folder / "samples.json", json.dumps(rows).encode())
-    write_json(folder / "axes.json", [[s, [[k, list(v)] for k, v in a.items()]] for s, a in table.axes.items()])
+    write_json(
+        folder / "axes.json", [[s, [[k, list(v)] for k, v in a.items()]] for s, a in table.axes.items()]
+    )
 
 
 def load_table(folder: Path) -> Table:

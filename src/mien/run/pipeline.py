@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 
 from mien import batches, datasets, features, models, protocols, report
 from mien.batches import Table
-from mien.core import InputError, Recording, Split, Trial
+from mien.core import InputError, Recording, Signal, Split, Trial
 from mien.run import environment
 from mien.run.config import FeaturePart, Study, load_study, to_toml
 from mien.run.extract import FeatureSpec, extract
 from mien.run.files import write_bytes, write_json, write_npz, write_parquet
 from mien.run.fold import Job, load_context, result_folder, run_job
-from mien.run.packed import load_table, save_table
+from mien.run.packed import save_table
 from mien.run.refit import refit
 from mien.run.store import Store
 
@@ -70,7 +70,13 @@ def study(
     _claim(out, plan)
     if not (out / "record.json").exists():
         with clock("features"):
-            _prepare(out, plan, store=Path(store) if store else out.parent / "mien-store", workers=workers, tell=tell)
+            _prepare(
+                out,
+                plan,
+                store=Path(store) if store else out.parent / "mien-store",
+                workers=workers,
+                tell=tell,
+            )
         with clock("training"):
             jobs = plan_jobs(out, plan)
             _run_jobs(out, jobs, workers=workers, tell=tell)
@@ -96,7 +102,9 @@ def _claim(out: Path, plan: Study) -> None:
     known = out / "study.toml"
     if known.exists():
         if known.read_text(encoding="utf-8") != text:
-            raise InputError("holds another study", file=out, remedy="choose another --out, or remove this folder")
+            raise InputError(
+                "holds another study", file=out, remedy="choose another --out, or remove this folder"
+            )
         return
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise InputError("exists and is no run folder", file=out, remedy="choose another --out")
@@ -176,7 +184,9 @@ def extract_features(
     """Features of every stream a study uses; trials that cannot be used are listed in ``dropped``."""
 
     def fault(stream: str, trial: str, error: InputError) -> None:
-        dropped.append({"what": f"{stream} of a trial", "id": trial, "subject": "", "reason": str(error), "count": 1})
+        dropped.append(
+            {"what": f"{stream} of a trial", "id": trial, "subject": "", "reason": str(error), "count": 1}
+        )
 
     return extract(
         recordings,
@@ -192,14 +202,16 @@ def class_names(trials: Iterable[Trial], label: str) -> tuple[str, ...]:
     """The label's scale, which all trials must share."""
     scales = {t.labels[label].scale for t in trials if label in t.labels}
     if len(scales) != 1 or not all(isinstance(word, str) for word in next(iter(scales))):
-        raise InputError(f"label {label!r} has {len(scales)} scales", expected="one nominal scale in all trials")
+        raise InputError(
+            f"label {label!r} has {len(scales)} scales", expected="one nominal scale in all trials"
+        )
     return tuple(str(word) for word in next(iter(scales)))
 
 
-def _intensities(recordings: Iterable[Recording]) -> dict[str, NDArray[np.float64]]:
+def _intensities(recordings: Iterable[Recording]) -> dict[str, Signal]:
     """Continuous ratings of the trials that have them, from the stream ``intensity``."""
     return {
-        trial.id: np.asarray(recording.streams["intensity"].read(trial.span).data[0], dtype=np.float64)
+        trial.id: recording.streams["intensity"].read(trial.span)
         for recording in recordings
         if "intensity" in recording.streams
         for trial in recording.trials
@@ -210,8 +222,8 @@ def _intensities(recordings: Iterable[Recording]) -> dict[str, NDArray[np.float6
 def select(table: Table, plan: Study) -> NDArray[np.bool_]:
     """Which windows may be learnt from: those felt strongly enough, by the subject's own rating.
 
-    With ``scale="subject"`` ratings are put on 0-1 by each subject's own least and greatest. Windows without a
-    rating are not chosen when there is a rule.
+    With ``scale="subject"`` ratings are put on 0-1 by each subject's own least and greatest. Windows without
+    a rating are not chosen when there is a rule.
     """
     least = plan.selection.intensity_at_least
     if least is None:
@@ -230,7 +242,9 @@ def select(table: Table, plan: Study) -> NDArray[np.bool_]:
 
 
 def _protocol(plan: Study, name: str) -> protocols.Rule:
-    options = {protocol: o for protocol, o in plan.protocol.options.items() if protocol.replace("-", "_") == name}
+    options = {
+        protocol: o for protocol, o in plan.protocol.options.items() if protocol.replace("-", "_") == name
+    }
     return protocols.create(name, **next(iter(options.values()), {}))
 
 
@@ -255,7 +269,9 @@ def _samples_frame(table: Table, recordings: Iterable[Recording], selected: NDAr
     }
     for name in table.inputs:
         columns[f"present_{name}"] = table.present[name]
-        columns[f"content_{name}"] = [int.from_bytes(d, "little", signed=True) for d in _digests(table.inputs[name])]
+        columns[f"content_{name}"] = [
+            int.from_bytes(d, "little", signed=True) for d in _digests(table.inputs[name])
+        ]
     return pd.DataFrame(columns)
 
 
@@ -271,7 +287,9 @@ def _write_dropped(path: Path, dropped: Sequence[Mapping[str, Any]], plan: Study
     import io
 
     rows = [dict(d) for d in dropped]
-    for fault in datasets.inspect_quick(plan.data.name, plan.data.root) if hasattr(datasets, "inspect_quick") else ():
+    for fault in (
+        datasets.inspect_quick(plan.data.name, plan.data.root) if hasattr(datasets, "inspect_quick") else ()
+    ):
         rows.append(
             {"what": "file or clip", "id": f"{fault.file} {fault.item or ''}".strip(), "subject": fault.subject or "",
              "reason": fault.reason, "count": 1}
@@ -293,7 +311,9 @@ def plan_jobs(out: Path, plan: Study) -> list[Job]:
     """
     splits = load_context(out.resolve()).splits
     jobs = []
-    for protocol, normalise, seed in itertools.product(plan.protocol.names, plan.protocol.normalise, plan.seeds):
+    for protocol, normalise, seed in itertools.product(
+        plan.protocol.names, plan.protocol.normalise, plan.seeds
+    ):
         for model, control in itertools.product((plan.model.name, *plan.baselines), ("none", "shuffled")):
             first = seed == plan.seeds[0] and normalise == plan.protocol.normalise[0]
             if control == "shuffled" and not (plan.controls.shuffled and first):
@@ -350,7 +370,11 @@ def _collect(out: Path, plan: Study, jobs: Sequence[Job]) -> None:
             for subset in job.subsets:
                 name = "+".join(subset)
                 fits.append(_fit_row(job, record, name))
-                frames.append(_prediction_frame(plan, context.table, context.selected, job, record["fold"], name, arrays))
+                frames.append(
+                    _prediction_frame(
+                        plan, context.table, context.selected, job, record["fold"], name, arrays
+                    )
+                )
             if "importance/eeg" in arrays and job.protocol == plan.protocol.names[0]:
                 importance.append(arrays["importance/eeg"])
         if record["history"] and job.control == "none":
@@ -375,7 +399,9 @@ def _collect(out: Path, plan: Study, jobs: Sequence[Job]) -> None:
         arrays_out = {"values": np.mean(importance, axis=0).reshape(shape)}
         arrays_out |= {"bands": np.array(axes["band"]), "channels": np.array(axes["channel"])}
         write_npz(out / "figures" / "informative_bands.npz", arrays_out)
-    write_json(out / "record.json", _record(plan, context.table, context.classes, context.splits, about, fits))
+    write_json(
+        out / "record.json", _record(plan, context.table, context.classes, context.splits, about, fits)
+    )
 
 
 def _fit_row(job: Job, record: Mapping[str, Any], name: str) -> dict[str, Any]:

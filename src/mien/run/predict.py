@@ -16,7 +16,9 @@ from mien.run.config import FeaturePart
 from mien.run.extract import FeatureSpec
 
 
-def predict_recording(recording: str | Path, *, run: str | Path, out: str | Path | None = None) -> dict[str, Any]:
+def predict_recording(
+    recording: str | Path, *, run: str | Path, out: str | Path | None = None
+) -> dict[str, Any]:
     """Class probabilities of every window and trial of a recording.
 
     Parameters
@@ -39,7 +41,9 @@ def predict_recording(recording: str | Path, *, run: str | Path, out: str | Path
     folder = _checkpoint(Path(run))
     state, meta = train.load_weights(folder)
     network = models.create(meta["model"], recipe=meta["recipe"], **meta["config"])
-    network.load_state_dict({k.removeprefix("network/"): v for k, v in state.items() if k.startswith("network/")})
+    network.load_state_dict(
+        {k.removeprefix("network/"): v for k, v in state.items() if k.startswith("network/")}
+    )
     network.eval()
     recordings = datasets.load(meta["dataset"], recording)
     table, notes = _table(recordings, meta)
@@ -78,7 +82,9 @@ def _checkpoint(run: Path) -> Path:
     folders = sorted(p for p in (run / "checkpoints").glob("*") if p.is_dir())
     if not folders:
         raise InputError(
-            "has no trained model under checkpoints", file=run, remedy="finish the run with: mien run STUDY.toml"
+            "has no trained model under checkpoints",
+            file=run,
+            remedy="finish the run with: mien run STUDY.toml",
         )
     return folders[0]
 
@@ -119,7 +125,8 @@ def _table(recordings: Sequence[Recording], meta: Mapping[str, Any]) -> tuple[Ta
         notes.append(f"{missing} windows could not be used")
     absent = {s: np.zeros(len(table), bool) for s in meta["streams"] if s not in there}
     empty = {
-        s: np.full((len(table), int(np.prod([len(v) for _, v in meta["axes"][s]]))), np.nan, np.float32) for s in absent
+        s: np.full((len(table), int(np.prod([len(v) for _, v in meta["axes"][s]]))), np.nan, np.float32)
+        for s in absent
     }
     full = Table(
         samples=table.samples,
@@ -164,5 +171,7 @@ def _notes(run: Path, meta: Mapping[str, Any]) -> list[str]:
     if record.exists() and json.loads(record.read_bytes())["dataset"].get("simulated"):
         notes.append("the model has seen made-up data only: its output says nothing about people")
     if meta["normalise"] == "subject":
-        notes.append("features are scaled by the recording's own mean and spread: give as many trials as there are")
+        notes.append(
+            "features are scaled by the recording's own mean and spread: give as many trials as there are"
+        )
     return notes

@@ -40,7 +40,8 @@ def refit(out: Path, plan: Study, jobs: Sequence[Job]) -> Path | None:
     records = [json.loads((result_folder(run, j) / "result.json").read_bytes()) for j in first]
     epochs = max(1, round(float(np.median([r["epoch"] for r in records]))))
     temperature = {
-        name: float(np.median([r["subsets"][name]["temperature"] for r in records])) for name in records[0]["subsets"]
+        name: float(np.median([r["subsets"][name]["temperature"] for r in records]))
+        for name in records[0]["subsets"]
     }
     table, mode = context.table, plan.protocol.normalise[0]
     offered = np.any([table.present[s] for s in plan.streams], axis=0)

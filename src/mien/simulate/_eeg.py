@@ -44,7 +44,9 @@ def draw_head(seed: int, *, n_sources: int) -> HeadModel:
         profile = rng.dirichlet(np.full(len(BANDS), 0.6)) * rng.choice([-1.0, 1.0], len(BANDS))
         mixing[:, :, k] = profile[:, None] * place[None]
     mixing *= SOURCE_GAIN / np.sqrt((mixing**2).mean(axis=(0, 1)))
-    baseline = np.log(np.array(BASE_MICROVOLT2))[:, None] + 0.15 * rng.standard_normal((len(BANDS), len(CHANNELS)))
+    baseline = np.log(np.array(BASE_MICROVOLT2))[:, None] + 0.15 * rng.standard_normal(
+        (len(BANDS), len(CHANNELS))
+    )
     baseline[2] += 0.8 * np.exp(-((at[:, 1] + 0.8) ** 2) / 0.3)  # alpha is strongest at the back
     smear = np.exp(-distance2 / (2 * 0.25**2))
     smear /= np.sqrt((smear**2).sum(axis=1, keepdims=True))
@@ -84,8 +86,8 @@ def eeg_clip(
     Returns
     -------
     ndarray
-        (62, seconds × 200) in µV: 1/f noise in five bands whose powers follow the sources, with blinks, muscle
-        bursts, what a notch filter leaves of 50 Hz hum, and bad channels.
+        (62, seconds × 200) in µV: 1/f noise in five bands whose powers follow the sources, with blinks,
+        muscle bursts, what a notch filter leaves of 50 Hz hum, and bad channels.
     """
     n_times = int(seconds * EEG_RATE)
     log_power = head.baseline + np.einsum("bck,tk->tbc", head.mixing, z)
@@ -100,7 +102,9 @@ def eeg_clip(
         shape = 1 / np.sqrt(frequency[inside])
         part = np.zeros_like(spectrum)
         # unit variance: sum over bins of 2 |X|² / n² with E|X|² = 2 shape²
-        part[:, inside] = spectrum[:, inside] * (shape * n_times / (2 * np.sqrt((shape**2).sum()))).astype(np.float32)
+        part[:, inside] = spectrum[:, inside] * (shape * n_times / (2 * np.sqrt((shape**2).sum()))).astype(
+            np.float32
+        )
         carrier = scipy.fft.irfft(part, n=n_times)
         gain = np.exp(0.5 * log_power[of_window, b]).astype(np.float32).T
         eeg += carrier * np.repeat(gain, window, axis=1)[:, :n_times]

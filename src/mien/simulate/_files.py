@@ -17,7 +17,7 @@ _LONG_AGO = (1980, 1, 1, 0, 0, 0)
 
 
 def write_mat(path: Path, variables: Iterable[tuple[str, NDArray[np.floating]]]) -> None:
-    """Write a MAT 5 file one variable at a time (one in memory), without the date SciPy puts in the header."""
+    """Write a MAT 5 file, one variable in memory at a time, without the date SciPy puts in the header."""
     with path.open("w+b") as file:
         for name, array in variables:
             # SciPy writes its header only at the start of a file, so further calls append

@@ -1,4 +1,4 @@
-"""From hidden sources to made-up pupils, fixations, saccades and blinks, and to the 33 shipped eye features."""
+"""From hidden sources to made-up pupils, fixations, saccades and blinks, and the 33 eye features."""
 
 from __future__ import annotations
 
@@ -55,7 +55,9 @@ def gaze_clip(z: NDArray[np.float64], *, seconds: int, rng: np.random.Generator)
     )
     saccades = np.column_stack([(offset + start + fixation_s)[whole], saccade_s[whole], reach[whole]])
     count = rng.poisson(np.clip(1.1 * np.exp(0.3 * blink), 0, 8))
-    at = np.repeat(WINDOW_SECONDS * np.arange(n_windows), count) + rng.uniform(0, WINDOW_SECONDS - 0.4, count.sum())
+    at = np.repeat(WINDOW_SECONDS * np.arange(n_windows), count) + rng.uniform(
+        0, WINDOW_SECONDS - 0.4, count.sum()
+    )
     blinks = np.column_stack([np.sort(at), rng.uniform(0.08, 0.3, len(at))])
     return Gaze(pupil=pupil, fixations=fixations, saccades=saccades, blinks=blinks, n_windows=n_windows)
 
@@ -80,8 +82,8 @@ def eye_features(gaze: Gaze) -> NDArray[np.float64]:
     """The 33 features (windows, 33) of one clip in file order, from known events.
 
     The definitions are those of the public code of MAET where it runs, with the two features it never creates
-    (largest and total fixation dispersion of the clip) taken as path lengths. Means and standard deviations over
-    no event are 0, as in the released files.
+    (largest and total fixation dispersion of the clip) taken as path lengths. Means and standard deviations
+    over no event are 0, as in the released files.
     """
     n = gaze.n_windows
     out = np.zeros((n, len(EYE_FEATURES)))

@@ -17,8 +17,8 @@ _ROW_Y = {
 def electrode_positions(names: Sequence[str]) -> NDArray[np.float64]:
     """Flat positions (electrodes, 2) in head radii: x to the right ear, y to the nose.
 
-    ``Z`` is the midline, odd numbers are left, even numbers right; each row of the 10-10 system is spread over
-    the width of the head at its height. Good for smooth made-up patterns, not for localisation.
+    ``Z`` is the midline, odd numbers are left, even numbers right; each row of the 10-10 system is spread
+    over the width of the head at its height. Good for smooth made-up patterns, not for localisation.
     """
     out = np.empty((len(names), 2))
     for i, name in enumerate(names):

@@ -1,16 +1,17 @@
 """The generative model of the made-up SEED-VII, whole and in one file.
 
-A few hidden sources drive everything. Source ``k`` in window ``t`` of clip ``c`` shown to subject ``s`` has the
-log level::
+A few hidden sources drive everything. Source ``k`` in window ``t`` of clip ``c`` shown to subject ``s`` has
+the log level::
 
-    z[s, c, t, k] = offset[s, k] + fingerprint[c, k] + effect * gain * intensity[s, c, t] * pattern[class(c), k]
+    z[s, c, t, k] = offset[s, k] + fingerprint[c, k]
+                    + effect * gain * intensity[s, c, t] * pattern[class(c), k]
                     + noise[s, c, t, k]
 
 * ``offset`` (sd :data:`OFFSET_SD`) is what makes people differ; it has nothing to do with emotion.
-* ``fingerprint`` (sd :data:`FINGERPRINT_SD`) is what a clip does to everybody whatever it makes them feel: its
-  light, its sound, its pace. It is shared by all subjects: the trap of the field.
-* ``pattern`` is what an emotion does: the seven corners of a regular simplex, one in the EEG sources and one in
-  the eye sources, turned at random by the seed.
+* ``fingerprint`` (sd :data:`FINGERPRINT_SD`) is what a clip does to everybody whatever it makes them feel:
+  its light, its sound, its pace. It is shared by all subjects: the trap of the field.
+* ``pattern`` is what an emotion does: the seven corners of a regular simplex, one in the EEG sources and one
+  in the eye sources, turned at random by the seed.
 * ``noise`` (sd 1) is an autoregression of first order from window to window.
 
 The first :data:`N_EEG` sources show in the EEG: the log power of band ``b`` at channel ``c`` is
@@ -19,8 +20,8 @@ dispersion, saccade amplitude and saccade duration. The last sets the blink rate
 only: blinks show in the EEG too, so they must not tell the EEG what the eye knows.
 
 The gain is chosen so that the classifier of :mod:`mien.simulate._oracle` that knows everything but the
-fingerprints and the noise names :data:`TARGET` of this data set's trials at ``effect=1``: the difficulty is the
-same for every seed and size.
+fingerprints and the noise names :data:`TARGET` of this data set's trials at ``effect=1``: the difficulty is
+the same for every seed and size.
 """
 
 from __future__ import annotations
@@ -68,7 +69,9 @@ class Latent:
     @property
     def z(self) -> NDArray[np.float64]:
         """Log levels of all sources, the blink source last."""
-        emotion = self.effect * self.gain * self.intensity[..., None] * self.pattern[self.labels][None, :, None]
+        emotion = (
+            self.effect * self.gain * self.intensity[..., None] * self.pattern[self.labels][None, :, None]
+        )
         return self.offset[:, None, None] + self.fingerprint[None, :, None] + emotion + self.noise
 
 
@@ -124,13 +127,15 @@ def _noise(shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.float
 def draw(seed: int, *, n_subjects: int, n_clips: int, seconds: float, effect: float) -> Latent:
     """Draw a data set's hidden causes from a seed.
 
-    Everything but ``effect`` comes out the same for the same seed, whatever the effect. Clip lengths are whole
-    seconds within 15 % of ``seconds``, at least two windows, and belong to the clip.
+    Everything but ``effect`` comes out the same for the same seed, whatever the effect. Clip lengths are
+    whole seconds within 15 % of ``seconds``, at least two windows, and belong to the clip.
     """
     rng = np.random.default_rng([seed, 0])
     clips = choose_clips(n_clips)
     labels = np.array([CLIP_EMOTIONS[c - 1] for c in clips], dtype=np.int64)
-    length = np.maximum(np.rint(seconds * rng.uniform(0.85, 1.15, len(clips))), 2 * WINDOW_SECONDS).astype(np.int64)
+    length = np.maximum(np.rint(seconds * rng.uniform(0.85, 1.15, len(clips))), 2 * WINDOW_SECONDS).astype(
+        np.int64
+    )
     n_windows = (length // WINDOW_SECONDS).astype(np.int64)
     n_classes, n_sources = len(EMOTIONS), N_EEG + N_EYE
     pattern = np.zeros((n_classes, n_sources + 1))
@@ -166,7 +171,9 @@ def calibrate(latent: Latent) -> float:
     for _ in range(24):
         middle = (low + high) / 2
         trial = Latent(**{**vars(latent), "gain": middle})
-        score = _oracle.score(model_of(trial), kind="subject_known", sources=np.arange(N_EEG + N_EYE), level="trial")
+        score = _oracle.score(
+            model_of(trial), kind="subject_known", sources=np.arange(N_EEG + N_EYE), level="trial"
+        )
         low, high = (middle, high) if score.accuracy < TARGET else (low, middle)
     return high
 

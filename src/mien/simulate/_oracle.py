@@ -1,15 +1,15 @@
 """The best anyone could do on a made-up data set: the Bayes classifier of its generative model.
 
 It knows the class patterns, the course of the intensity and the distribution of the noise, and looks at the
-hidden sources themselves, before they are turned into EEG and gaze. Of subject offsets and clip fingerprints it
-knows the distributions only, except where the kind says otherwise:
+hidden sources themselves, before they are turned into EEG and gaze. Of subject offsets and clip fingerprints
+it knows the distributions only, except where the kind says otherwise:
 
 * ``inductive``: neither the subject nor the clip was met before (the match for ``normalise="train"``);
 * ``subject_known``: the subject's offset is given (the match for ``normalise="subject"``);
 * ``stimulus_known``: the offset is given, and so is the list of all clips with class and fingerprint, though
   not which of them is on: what a learner can know at best that has met every test clip in other people. This
-  explains the scores of plain leave-one-subject-out, above chance even where emotion does nothing; it is never
-  a bar.
+  explains the scores of plain leave-one-subject-out, above chance even where emotion does nothing; it is
+  never a bar.
 
 Given the class, a trial is Gaussian: mean ``intensity * pattern`` and, for every source alike, the covariance
 between its windows ``noise_sd² * ar^|t-u|`` plus the variance of each constant that is not given. Sources are
@@ -32,13 +32,13 @@ KINDS = ("inductive", "subject_known", "stimulus_known")
 class Model:
     """The data [subject, clip, window, source] and what generated them."""
 
-    z: NDArray[np.float64]
-    intensity: NDArray[np.float64]
+    z: NDArray[np.floating]
+    intensity: NDArray[np.floating]
     n_windows: NDArray[np.int64]
     labels: NDArray[np.int64]
-    pattern: NDArray[np.float64]
-    offset: NDArray[np.float64]
-    fingerprint: NDArray[np.float64]
+    pattern: NDArray[np.floating]
+    offset: NDArray[np.floating]
+    fingerprint: NDArray[np.floating]
     offset_sd: float
     fingerprint_sd: float
     noise_sd: float
@@ -54,9 +54,7 @@ class Score:
     n: int
 
 
-def score(
-    model: Model, *, kind: str, sources: NDArray[np.int64], level: Literal["window", "trial"]
-) -> Score:
+def score(model: Model, *, kind: str, sources: NDArray[np.int64], level: Literal["window", "trial"]) -> Score:
     """Accuracy of the Bayes classifier on the data set's own windows or trials.
 
     Parameters
@@ -89,30 +87,34 @@ def score(
         if kind == "stimulus_known":
             log_likelihood = _over_known_clips(model, sources, data, felt, np.linalg.inv(covariance), level)
         else:
-            log_likelihood = _by_class(model.pattern[:, sources], data, felt, np.linalg.inv(covariance), level)
+            log_likelihood = _by_class(
+                model.pattern[:, sources], data, felt, np.linalg.inv(covariance), level
+            )
         truth = model.labels[clips].reshape((1, -1) + (1,) * (log_likelihood.ndim - 3))
         right = log_likelihood.argmax(axis=-1) == truth
         hits[:, clips] = right if level == "trial" else right.sum(axis=-1)
-    size = np.ones_like(hits) if level == "trial" else np.broadcast_to(model.n_windows, hits.shape)
+    size = np.broadcast_to(1.0 if level == "trial" else model.n_windows.astype(np.float64), hits.shape)
     accuracy = hits.sum() / size.sum()
-    return Score(accuracy=float(accuracy), se=_standard_error(hits - accuracy * size, size), n=int(size.sum()))
+    return Score(
+        accuracy=float(accuracy), se=_standard_error(hits - accuracy * size, size), n=int(size.sum())
+    )
 
 
 def _weigh(
-    data: NDArray[np.float64], course: NDArray[np.float64], inverse: NDArray[np.float64], level: str
-) -> NDArray[np.float64]:
+    data: NDArray[np.floating], course: NDArray[np.floating], inverse: NDArray[np.floating], level: str
+) -> NDArray[np.floating]:
     """``course' inverse data`` over the windows of a trial, or window by window (``inverse`` is diagonal)."""
     weighted = (course @ inverse)[..., None] * data
     return weighted if level == "window" else weighted.sum(axis=2)
 
 
 def _by_class(
-    pattern: NDArray[np.float64],
-    data: NDArray[np.float64],
-    felt: NDArray[np.float64],
-    inverse: NDArray[np.float64],
+    pattern: NDArray[np.floating],
+    data: NDArray[np.floating],
+    felt: NDArray[np.floating],
+    inverse: NDArray[np.floating],
     level: str,
-) -> NDArray[np.float64]:
+) -> NDArray[np.floating]:
     """Log-likelihood of each class, up to a constant: the mean is ``felt * pattern``."""
     energy = _weigh(felt[..., None], felt, inverse, level)
     return _weigh(data, felt, inverse, level) @ pattern.T - 0.5 * energy * (pattern**2).sum(axis=1)
@@ -121,12 +123,12 @@ def _by_class(
 def _over_known_clips(
     model: Model,
     sources: NDArray[np.int64],
-    data: NDArray[np.float64],
-    felt: NDArray[np.float64],
-    inverse: NDArray[np.float64],
+    data: NDArray[np.floating],
+    felt: NDArray[np.floating],
+    inverse: NDArray[np.floating],
     level: str,
-) -> NDArray[np.float64]:
-    """Log-likelihood of each class as a mixture over its clips: the mean is ``fingerprint + felt * pattern``."""
+) -> NDArray[np.floating]:
+    """Log-likelihood of each class, a mixture over clips with mean ``fingerprint + felt * pattern``."""
     ones = np.ones_like(felt)
     pattern, fingerprint = model.pattern[model.labels][:, sources], model.fingerprint[:, sources]
     by_clip = (
@@ -140,11 +142,11 @@ def _over_known_clips(
     return np.stack([logsumexp(by_clip[..., model.labels == k], axis=-1) for k in classes], axis=-1)
 
 
-def _standard_error(residual: NDArray[np.float64], size: NDArray[np.float64]) -> float:
+def _standard_error(residual: NDArray[np.floating], size: NDArray[np.floating]) -> float:
     """Standard error of a pooled mean clustered by subject and by clip.
 
-    Residual sums are [subject, clip]. Cameron, Gelbach and Miller (2011), J. Bus. Econ. Stat. 29: the variance
-    clustered by one factor, plus that by the other, minus that by their crossing.
+    Residual sums are [subject, clip]. Cameron, Gelbach and Miller (2011), J. Bus. Econ. Stat. 29: the
+    variance clustered by one factor, plus that by the other, minus that by their crossing.
     """
     by_subject = (residual.sum(axis=1) ** 2).sum()
     by_clip = (residual.sum(axis=0) ** 2).sum()
@@ -152,11 +154,16 @@ def _standard_error(residual: NDArray[np.float64], size: NDArray[np.float64]) ->
     return float(np.sqrt(max(by_subject + by_clip - crossed, crossed)) / size.sum())
 
 
-def table(model: Model, sources: dict[str, NDArray[np.int64]]) -> dict[str, dict[str, dict[str, dict[str, float]]]]:
+def table(
+    model: Model, sources: dict[str, NDArray[np.int64]]
+) -> dict[str, dict[str, dict[str, dict[str, float]]]]:
     """All oracles as plain data: ``[kind][modalities][level] -> {accuracy, se, n}``."""
     return {
         kind: {
-            name: {level: vars(score(model, kind=kind, sources=which, level=level)) for level in ("window", "trial")}
+            name: {
+                level: vars(score(model, kind=kind, sources=which, level=level))
+                for level in ("window", "trial")
+            }
             for name, which in sources.items()
         }
         for kind in KINDS

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
+from concurrent.futures import as_completed
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.core import InputError, registered
+from mien.core.workers import process_pool
 from mien.datasets._seed_layout import BANDS, CHANNELS, CLIP_EMOTIONS, EMOTIONS, EYE_FEATURES, session_of
 from mien.signal import lds_smooth
 from mien.signal.seed_released import released_psd
@@ -97,7 +97,9 @@ def _check(
     out: Path, *, subjects: int, clips: int, seconds: float, effect: float, kinds: Sequence[str], workers: int
 ) -> None:
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError("exists and is not empty", file=out, remedy="choose another folder or remove this one")
+        raise InputError(
+            "exists and is not empty", file=out, remedy="choose another folder or remove this one"
+        )
     if clips not in (28, 56, 80):
         raise InputError(
             f"--clips {clips}", expected="28, 56 or 80 (equal classes in every fold; 80 as in the real table)"
@@ -123,7 +125,7 @@ def _run(jobs: list[_Job], *, workers: int) -> Iterator[str]:
         for job in jobs:
             yield _write_subject(*job)
         return
-    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=get_context("spawn")) as pool:
+    with process_pool(min(workers, len(jobs))) as pool:
         for future in as_completed([pool.submit(_write_subject, *job) for job in jobs]):
             yield future.result()
 
@@ -171,12 +173,17 @@ def _write_subject(
             pass
     if "eeg_features" in kinds:
         variables = (
-            (f"{kind}_{clip}", values[c]) for kind, values in shipped.items() for c, clip in enumerate(latent.clips)
+            (f"{kind}_{clip}", values[c])
+            for kind, values in shipped.items()
+            for c, clip in enumerate(latent.clips)
         )
         _mat(folder, "EEG_features", name, variables)
     short = _short_by_one(latent, subject)
     if "eye_features" in kinds:
-        rows = ((str(clip), eye_features(eyes[c])[: -1 if c in short else None]) for c, clip in enumerate(latent.clips))
+        rows = (
+            (str(clip), eye_features(eyes[c])[: -1 if c in short else None])
+            for c, clip in enumerate(latent.clips)
+        )
         _mat(folder, "EYE_features", name, rows)
     if "continuous_labels" in kinds:
         felt = (
@@ -207,7 +214,9 @@ def _workbook_rows() -> list[list[object]]:
     return rows
 
 
-def _truth(latent: _latent.Latent, head: HeadModel, *, kinds: Sequence[str], seconds: float) -> dict[str, Any]:
+def _truth(
+    latent: _latent.Latent, head: HeadModel, *, kinds: Sequence[str], seconds: float
+) -> dict[str, Any]:
     sources = {
         "eeg+eye": np.arange(_latent.N_EEG + _latent.N_EYE),
         "eeg": np.arange(_latent.N_EEG),
