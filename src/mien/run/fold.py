@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -156,7 +156,6 @@ def fit_fold(context: Context, job: Job, *, checkpoint: Path) -> tuple[dict[str,
     folds = context.splits[job.protocol, job.seed]
     split = folds[job.fold]
     labels = permuted_labels(table, folds, seed=job.seed) if job.control == "shuffled" else table.labels
-    offered = np.any([table.present[s] for s in job.streams], axis=0)
     train_rows, val_rows, test_rows = (table.rows(ids) for ids in (split.train, split.val, split.test))
     learnable = train_rows[context.selected[train_rows]]
     scaler, scaler_saw = _scaler(
@@ -165,12 +164,13 @@ def fit_fold(context: Context, job: Job, *, checkpoint: Path) -> tuple[dict[str,
     train_hash, val_hash = (protocols.hash_ids(table.samples[i].id for i in r) for r in (learnable, val_rows))
     people = sorted(set(table.subjects[learnable].tolist()))
 
-    def batch(rows: Rows) -> Batch:
+    def batch(rows: Rows, streams: tuple[str, ...] = job.streams) -> Batch:
+        there = np.any([table.present[s] for s in streams], axis=0)
         return batches.make_batch(
             table,
-            rows[offered[rows]],
+            rows[there[rows]],
             scaler=scaler,
-            streams=job.streams,
+            streams=streams,
             labels=labels,
             domains={s: i for i, s in enumerate(people)},
         )
@@ -188,6 +188,9 @@ def fit_fold(context: Context, job: Job, *, checkpoint: Path) -> tuple[dict[str,
         network = make_network(context, job, n_domains=len(people), seed=_seed(job))
         config = study.train_config(seed=_seed(job))
         result = train.fit(network, learn, choose if len(choose) else None, config, checkpoint=checkpoint)
+        tune_prompts(
+            network, {s: (batch(learnable, (s,)), batch(val_rows, (s,))) for s in job.streams}, config
+        )
         chosen = val_hash if len(choose) else "fixed"
         record["saw"] |= {"epoch": chosen, "temperature": chosen}
         record |= {
@@ -226,6 +229,21 @@ def fit_fold(context: Context, job: Job, *, checkpoint: Path) -> tuple[dict[str,
     if job.control == "shuffled":
         arrays["labels"] = labels
     return arrays, record
+
+
+def tune_prompts(
+    network: Any, parts: Mapping[str, tuple[Batch, Batch | None]], config: train.TrainConfig
+) -> None:
+    """Train the prompts of a trained network, if it has any, for each stream on its own.
+
+    ``parts`` maps a stream to its training and validation samples with that stream alone. What the network
+    does with several streams stays as it is.
+    """
+    if not getattr(network, "config", {}).get("prompt_length"):
+        return
+    network.freeze_for_prompts()
+    for learn, choose in parts.values():
+        train.fit(network, learn, choose or None, replace(config, domain_weight=0.0))
 
 
 def make_network(context: Context, job: Job, *, n_domains: int, seed: int) -> Any:

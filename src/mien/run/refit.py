@@ -12,7 +12,7 @@ import numpy as np
 
 from mien import batches, models, train
 from mien.run.config import Study
-from mien.run.fold import Job, load_context, make_network, result_folder
+from mien.run.fold import Job, load_context, make_network, result_folder, tune_prompts
 
 
 def refit(out: Path, plan: Study, jobs: Sequence[Job]) -> Path | None:
@@ -53,7 +53,17 @@ def refit(out: Path, plan: Study, jobs: Sequence[Job]) -> Path | None:
     )
     network = make_network(context, first[0], n_domains=len(people), seed=plan.seeds[0])
     config = replace(plan.train_config(seed=plan.seeds[0]), epochs=epochs, patience=0)
-    result = train.fit(network, batch, None, config)
+    train.fit(network, batch, None, config)
+    alone = {s: rows[table.present[s][rows]] for s in plan.streams}
+    tune_prompts(
+        network,
+        {
+            s: (batches.make_batch(table, own, scaler=scaler, streams=(s,)), None)
+            for s, own in alone.items()
+            if len(own)
+        },
+        config,
+    )
     meta: dict[str, Any] = {
         "model": plan.model.name,
         "recipe": plan.model.recipe,
@@ -69,7 +79,7 @@ def refit(out: Path, plan: Study, jobs: Sequence[Job]) -> Path | None:
         "n_subjects": len(people),
         "dataset": plan.data.name,
     }
-    state: dict[str, Any] = {f"network/{k}": v for k, v in result.state.items()}
+    state: dict[str, Any] = {f"network/{k}": v for k, v in network.state_dict().items()}
     if mode == "train":
         state |= {f"scaler/{k}": v for k, v in scaler.to_arrays().items()}
     return train.save_weights(out / "checkpoints" / plan.model.name, state, meta)
