@@ -18,12 +18,23 @@ def trial(name: str, *, start: float = 0.0, subject: str = "1", word: str | None
     labels = {} if word is None else {"emotion": Label(value=word, scale=WORDS, rater="stimulus")}
     span = Span(start=start, duration=16.0)
     return Trial(
-        id=name, recording="r", subject=subject, session="1", stimulus=f"clip of {name}", span=span, labels=labels
+        id=name,
+        recording="r",
+        subject=subject,
+        session="1",
+        stimulus=f"clip of {name}",
+        span=span,
+        labels=labels,
     )
 
 
 def feats(
-    starts: Sequence[float], *, n: int = 2, first: float = 0.0, valid: Sequence[bool] | None = None, **changes: Any
+    starts: Sequence[float],
+    *,
+    n: int = 2,
+    first: float = 0.0,
+    valid: Sequence[bool] | None = None,
+    **changes: Any,
 ) -> Features:
     """Windows whose value is the start time plus a hundredth of the feature's number, plus ``first``."""
     starts = np.asarray(starts, np.float64)
@@ -58,7 +69,7 @@ def test_windows_are_matched_by_start_time():
 
 
 def test_start_times_may_differ_by_rounding():
-    # 0.1 + 0.2 != 0.3: streams on other rates reach a start by other sums; a millisecond is far below a window
+    # 0.1 + 0.2 != 0.3: streams on other rates reach a start by other sums; windows are seconds apart
     table, dropped = table_of(
         {("eeg", "a"): feats([0.3, 4.3]), ("eye", "a"): feats([0.1 + 0.2, 4.3 + 1e-9])}, [trial("a")]
     )
@@ -67,7 +78,9 @@ def test_start_times_may_differ_by_rounding():
 
 
 def test_a_window_that_one_stream_lacks_is_dropped_and_counted():
-    table, dropped = table_of({("eeg", "a"): feats([0, 4, 8, 12]), ("eye", "a"): feats([0, 4, 12])}, [trial("a")])
+    table, dropped = table_of(
+        {("eeg", "a"): feats([0, 4, 8, 12]), ("eye", "a"): feats([0, 4, 12])}, [trial("a")]
+    )
     assert [s.start for s in table.samples] == [0.0, 4.0, 12.0]
     assert table.inputs["eeg"][:, 0].tolist() == table.inputs["eye"][:, 0].tolist() == [0, 4, 12]
     assert dropped == [
@@ -127,7 +140,10 @@ def test_a_missing_value_stays_nan_in_the_table_and_is_zero_in_a_batch():
     rows = np.arange(3)
     batch = make_batch(table, rows, scaler=fit_scaler(table, rows, mode="train"), streams=("eeg", "eye"))
     assert batch.inputs["eeg"][0, 1] == 0
-    assert batch.inputs["eeg"][1:, 1].tolist() == [-1.0, 1.0]  # 5 and 9: mean 7, sd 2, without the missing one
+    assert batch.inputs["eeg"][1:, 1].tolist() == [
+        -1.0,
+        1.0,
+    ]  # 5 and 9: mean 7, sd 2, without the missing one
     assert batch.present["eeg"].all()
 
 

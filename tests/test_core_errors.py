@@ -14,7 +14,10 @@ def test_an_input_error_is_one_line():
 
 
 def test_an_unknown_name_offers_the_nearest_or_all():
-    assert str(UnknownNameError("model", "meat", ["maet", "zebra"])) == "unknown model 'meat'; did you mean 'maet'?"
+    assert (
+        str(UnknownNameError("model", "meat", ["maet", "zebra"]))
+        == "unknown model 'meat'; did you mean 'maet'?"
+    )
     assert str(UnknownNameError("model", "q", ["maet", "b"])) == "unknown model 'q'; known: b, maet"
 
 

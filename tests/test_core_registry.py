@@ -42,8 +42,10 @@ def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Registry:
         (package / f"{name}.py").write_text(text, encoding="utf-8")
     outside = tmp_path / "made_up_plugin-1.0.dist-info"
     outside.mkdir()
-    (outside / "METADATA").write_text("Metadata-Version: 2.1\nName: made-up-plugin\nVersion: 1.0\n", encoding="utf-8")
-    (outside / "entry_points.txt").write_text("[made_up_shelf]\nfrom-outside = made_up_plugin\n", encoding="utf-8")
+    metadata = "Metadata-Version: 2.1\nName: made-up-plugin\nVersion: 1.0\n"
+    (outside / "METADATA").write_text(metadata, encoding="utf-8")
+    points = "[made_up_shelf]\nfrom-outside = made_up_plugin\n"
+    (outside / "entry_points.txt").write_text(points, encoding="utf-8")
     (tmp_path / "made_up_plugin.py").write_text(ONE.format(answer=4, name="outside"), encoding="utf-8")
     monkeypatch.syspath_prepend(str(tmp_path))
     yield Registry("thing", "made_up_shelf")
@@ -72,7 +74,8 @@ def test_another_package_adds_a_name_by_an_entry_point(shelf: Registry):
 
 @pytest.mark.parametrize(("name", "n"), [("two", 2), ("nothing", 0), ("borrowed", 0)])
 def test_a_file_holds_exactly_one_decorated_object(shelf: Registry, name: str, n: int):
-    with pytest.raises(MienError, match=f"{name}.py: {n} objects are marked @registered; expected exactly one thing"):
+    message = f"{name}.py: {n} objects are marked @registered; expected exactly one thing in a file"
+    with pytest.raises(MienError, match=message):
         shelf.get(name)
 
 
@@ -93,9 +96,14 @@ def test_names_are_written_in_one_way():
     assert normalise_name("EEG+eye/LDS") == "eeg_eye_lds"
 
 
-KINDS = {"datasets": datasets, "features": features, "models": models, "protocols": protocols, "simulate":
-simulate} EVERY = [(kind, name) for kind, module in KINDS.items()
-for name in module.names()]
+KINDS = {
+    "datasets": datasets,
+    "features": features,
+    "models": models,
+    "protocols": protocols,
+    "simulate": simulate,
+}
+EVERY = [(kind, name) for kind, module in KINDS.items() for name in module.names()]
 
 
 def test_there_is_something_of_every_kind():

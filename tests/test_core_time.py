@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,9 +23,9 @@ def test_neighbouring_spans_share_no_sample_and_leave_none_out(start, lengths, r
     edges = [start]
     for length in lengths:
         edges.append(edges[-1] + length)
-    samples = [n for a, b in zip(edges, edges[1:], strict=False) for n in range(*(to_samples(e, rate) for e
-    in (a, b)))] assert samples == list(range(to_samples(edges[0],
-    rate), to_samples(edges[-1], rate)))
+    counts = [to_samples(edge, rate) for edge in edges]
+    samples = [n for first, stop in pairwise(counts) for n in range(first, stop)]
+    assert samples == list(range(counts[0], counts[-1]))
 
 
 @pytest.mark.parametrize(

@@ -95,6 +95,7 @@ def test_without_emotion_only_leaky_splits_score(tmp_path: Path) -> None:
         lax["controls"]["permuted"]["high"] far += accuracy(leaky)
         > leaky["controls"]["permuted"]["high"] + 0.3 assert accuracy(lax) >= 1.5 *
         CHANCE assert strict["held_out"] == ["subject", "stimulus"]
+        assert "stimulus" not in lax["held_out"]
         assert leaky["held_out"] == []
         assert json.loads((out / "audit.json").read_bytes())["verdict"] == "leaks"  # random_window is in it
         page = (out / "report.html").read_text(encoding="utf-8")

@@ -83,7 +83,7 @@ def test_the_effect_changes_the_emotion_and_nothing_else():
 
 def test_the_parts_have_the_sizes_the_model_names():
     made = draw(524, subjects=60, clips=80)
-    # 900 offsets, 1120 fingerprints, a million autocorrelated values: standard errors of 2 %, 2 % and below 1 %
+    # 900 offsets, 1120 fingerprints, a million autocorrelated values: standard errors of 2 %, 2 %, below 1 %
     assert made.offset.std() == pytest.approx(_latent.OFFSET_SD, rel=0.08)
     assert made.fingerprint[:, :-1].std() == pytest.approx(_latent.FINGERPRINT_SD, rel=0.08)
     assert made.noise.std() == pytest.approx(_latent.NOISE_SD, rel=0.02)
@@ -129,19 +129,18 @@ def _by_hand(made, subject: int, clip: int, windows: list[int], sources, kind: s
     if kind != "stimulus_known":
         covariance = covariance + _latent.FINGERPRINT_SD**2
 
-    def log_likelihood(label: int, fingerprint) -> float:
-        return sum(
-            stats.multivariate_normal.logpdf(
-                made.z[subject, clip, windows, k] - known[k],
-                fingerprint[k] + made.effect * made.gain * felt * made.pattern[label, k],
-                covariance,
-            )
-            for k in sources
-        )
+    seen = (made.z[subject, clip, windows] - known).T  # (sources, windows)
+    emotion = made.effect * made.gain * made.pattern[:, :, None] * felt  # (classes, sources, windows)
+
+    def log_likelihood(mean) -> float:
+        gaussian = stats.multivariate_normal(cov=covariance)
+        return float(np.sum(gaussian.logpdf((seen - mean)[sources])))
 
     if kind != "stimulus_known":
-        return int(np.argmax([log_likelihood(label, np.zeros(99)) for label in range(7)]))
-    by_clip = np.array([log_likelihood(k, f) for k, f in zip(made.labels, made.fingerprint, strict=True)])
+        return int(np.argmax([log_likelihood(emotion[label]) for label in range(7)]))
+    by_clip = np.array(
+        [log_likelihood(f[:, None] + emotion[k]) for k, f in zip(made.labels, made.fingerprint, strict=True)]
+    )
     return int(np.argmax([np.exp(by_clip[made.labels == k]).sum() for k in range(7)]))
 
 
@@ -179,10 +178,12 @@ def test_without_an_effect_only_known_clips_tell_anything():
 
 def test_the_standard_error_is_that_of_data_drawn_anew():
     found = [
-        _oracle.score(_latent.model_of(draw(seed, seconds=24.0)), kind="subject_known", sources=EEG, level="trial")
+        _oracle.score(
+            _latent.model_of(draw(seed, seconds=24.0)), kind="subject_known", sources=EEG, level="trial"
+        )
         for seed in range(1000, 1060)
     ]
     spread = np.std([f.accuracy for f in found], ddof=1)
-    # 60 draws know a spread to 9 %, one data set's own error scatters about as much, and the gain, which follows
-    # the data, takes a part of the spread away: wrong by a factor would still be seen
+    # 60 draws know a spread to 9 %, one data set's own error scatters about as much, and the gain, which
+    # follows the data, takes a part of the spread away: wrong by a factor would still be seen
     assert 0.7 < np.mean([f.se for f in found]) / spread < 1.6

@@ -420,3 +420,17 @@ def test_a_gpu_is_used_where_there_is_one_and_the_network_comes_back(tmp_path):
     assert seen == ["cuda"] * 3
     assert {v.device.type for v in [*result.state.values(), *net.parameters()]} == {"cpu"}
     assert np.isfinite(result.history["val_loss"]).all()
+
+
+def test_decay_over_a_training_does_not_depend_on_its_length():
+    from mien.train._loop import decay_per_step
+
+    def shrinks_by(n_samples: int, **options) -> float:
+        c = config(weight_decay=1.3, lr=0.01, **options)
+        n_steps = c.epochs * -(-n_samples // c.batch_size)
+        rates = [learning_rate(c, step / n_steps) for step in range(n_steps)]
+        return float(np.prod([1 - rate * decay_per_step(c, n_samples) for rate in rates]))
+
+    for options in ({}, {"epochs": 50}, {"schedule": "constant"}, {"schedule": "cosine"}):
+        # (1 - a/n)^n is within a²/2n of exp(-a), here with at least 100 steps; the schedule's mean adds 1/n
+        assert shrinks_by(3000, batch_size=30, **options) == pytest.approx(np.exp(-1.3), rel=0.02)

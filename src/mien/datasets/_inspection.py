@@ -9,7 +9,6 @@ from typing import Any, Literal
 from mien.core.errors import InputError
 
 
-
 @dataclass(frozen=True, kw_only=True)
 class Fault:
     """One thing that is wrong with a file.

@@ -10,9 +10,17 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
-from mien.core import InputError, normalise_name
+from mien.core import InputError, MienError, normalise_name
 from mien.train import TrainConfig
 
 
@@ -267,7 +275,15 @@ def _check_names(study: Study, file: str | Path) -> None:
                 file=file,
                 remedy=f"use {key}s" if key == "seed" else "use threads",
             )
-    study.train_config(seed=0)
+    for key in ("sizes", "n_classes", "n_domains", "seed"):
+        if key in study.model.config:
+            raise InputError(f"model.config.{key} follows from the study", file=file, remedy="leave it out")
+    try:
+        TypeAdapter(TrainConfig).validate_python(dict(study.train), strict=True)
+    except ValidationError as fault:
+        raise InputError(f"[train] {_explain(fault)}", file=file, remedy="correct the study file") from None
+    except MienError as fault:
+        raise InputError(f"[train] {fault}", file=file, remedy="correct the study file") from None
 
 
 def to_toml(study: Study) -> str:

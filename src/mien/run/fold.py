@@ -185,7 +185,7 @@ def fit_fold(context: Context, job: Job, *, checkpoint: Path) -> tuple[dict[str,
         "n_val": len(choose),
     }
     if models.kind(job.model) == "network":
-        network = make_network(context, job, n_domains=len(people), seed=_seed(job))
+        network = make_model(context, job, n_domains=len(people), seed=_seed(job))
         config = study.train_config(seed=_seed(job))
         result = train.fit(network, learn, choose if len(choose) else None, config, checkpoint=checkpoint)
         tune_prompts(
@@ -200,7 +200,7 @@ def fit_fold(context: Context, job: Job, *, checkpoint: Path) -> tuple[dict[str,
         }
         record["config"] = _plain(network.config)
     else:
-        network = models.create(job.model, n_classes=len(context.classes), seed=_seed(job))
+        network = make_model(context, job, n_domains=len(people), seed=_seed(job))
         network.fit(learn)
         record["saw"] |= {"epoch": "fixed", "temperature": "fixed"}
         record |= {"epoch": None, "n_parameters": int(network.n_parameters), "history": {}}
@@ -246,15 +246,21 @@ def tune_prompts(
         train.fit(network, learn, choose or None, replace(config, domain_weight=0.0))
 
 
-def make_network(context: Context, job: Job, *, n_domains: int, seed: int) -> Any:
-    """The study's network for the streams of a job, with fresh weights."""
-    model = context.study.model
-    config = dict(model.config)
-    if context.study.train.get("domain_weight", 0.0):
-        config["n_domains"] = n_domains
-    sizes = {s: int(context.table.inputs[s].shape[1]) for s in job.streams}
+def make_model(context: Context, job: Job, *, n_domains: int, seed: int) -> Any:
+    """The model of a job, with fresh weights; ``[model]`` of the study is about the system, not the baselines."""
+    system = context.study.model
+    own = job.model == system.name
+    config = dict(system.config) if own else {}
+    if models.kind(job.model) == "network":
+        config["sizes"] = {s: int(context.table.inputs[s].shape[1]) for s in job.streams}
+        if context.study.train.get("domain_weight", 0.0):
+            config["n_domains"] = n_domains
     return models.create(
-        model.name, recipe=model.recipe, sizes=sizes, n_classes=len(context.classes), seed=seed, **config
+        job.model,
+        recipe=system.recipe if own else "corrected",
+        n_classes=len(context.classes),
+        seed=seed,
+        **config,
     )
 
 

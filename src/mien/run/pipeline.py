@@ -6,9 +6,10 @@ import itertools
 import json
 import os
 import shutil
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
-from multiprocessing import get_context
+from concurrent.futures import FIRST_COMPLETED, wait
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +18,19 @@ from numpy.typing import NDArray
 
 from mien import batches, datasets, features, models, protocols, report
 from mien.batches import Table
-from mien.core import InputError, Recording, Signal, Split, Trial
+from mien.core import InputError, MienError, Recording, Signal, Split, Trial
+from mien.core.workers import process_pool
+from mien.datasets import DatasetWarning, Fault
 from mien.run import environment
 from mien.run.config import FeaturePart, Study, load_study, to_toml
 from mien.run.extract import FeatureSpec, extract
 from mien.run.files import write_bytes, write_json, write_npz, write_parquet
-from mien.run.fold import Job, load_context, result_folder, run_job
+from mien.run.fold import Job, load_context, make_model, result_folder, run_job
 from mien.run.packed import save_table
 from mien.run.refit import refit
 from mien.run.store import Store
+
+_MADE_LAST = ("audit.json", "report.json", "report.html", "environment.json")
 
 Progress = Callable[[str, int, int, str], None]
 """Called with (stage, done, total, text)."""
@@ -47,7 +52,8 @@ def study(
     path_or_config
         A study file (TOML) or its content; see ``docs/studies.md``.
     out
-        The run folder. If it holds the same study, what is done is kept; another study is an error.
+        The run folder. If it holds the same study, what is done is kept; another study is an error. A study
+        that cannot start leaves no folder.
     overrides
         ``key=value`` over the study file.
     store
@@ -67,16 +73,19 @@ def study(
     tell = progress or (lambda *_: None)
     workers = workers or os.cpu_count() or 1
     clock = environment.Clock()
+    load_context.cache_clear()  # an earlier study of this process may have had a folder of the same name
     _claim(out, plan)
+    if not (out / ".work").exists() and all((out / name).exists() for name in ("record.json", *_MADE_LAST)):
+        return out
     if not (out / "record.json").exists():
         with clock("features"):
-            _prepare(
-                out,
-                plan,
-                store=Path(store) if store else out.parent / "mien-store",
-                workers=workers,
-                tell=tell,
-            )
+            features_in = Path(store) if store else out.parent / "mien-store"
+            try:
+                _prepare(out, plan, store=features_in, workers=workers, tell=tell)
+                _try_models(out, plan)
+            except MienError:
+                _abandon(out)
+                raise
         with clock("training"):
             jobs = plan_jobs(out, plan)
             _run_jobs(out, jobs, workers=workers, tell=tell)
@@ -89,7 +98,8 @@ def study(
         tell("report", 0, 2, "audit")
         audit_run(out)
         tell("report", 1, 2, "figures")
-        environment.write(out / "environment.json", clock)
+        if not (out / "environment.json").exists():
+            environment.write(out / "environment.json", clock)
         report.write_report(out)
         tell("report", 2, 2, "done")
     shutil.rmtree(out / ".work", ignore_errors=True)
@@ -111,6 +121,17 @@ def _claim(out: Path, plan: Study) -> None:
     write_bytes(known, text.encode())
 
 
+def _abandon(out: Path) -> None:
+    """Leave nothing of a study that could not start."""
+    if (out / ".work" / "fits").exists():
+        return
+    shutil.rmtree(out / ".work", ignore_errors=True)
+    for name in ("study.toml", "splits.json", "samples.parquet", "dropped.csv"):
+        (out / name).unlink(missing_ok=True)
+    if not any(out.iterdir()):
+        out.rmdir()
+
+
 # -- from files to a table ---------------------------------------------------------------------------------
 
 
@@ -120,11 +141,19 @@ def _prepare(out: Path, plan: Study, *, store: Path, workers: int, tell: Progres
     if (work / "ready").exists():
         return
     shutil.rmtree(work, ignore_errors=True)
-    recordings = load_recordings(plan)
-    dropped: list[dict[str, Any]] = []
-    made = extract_features(plan, recordings, store, workers=workers, tell=tell, dropped=dropped)
+    recordings, faults = load_recordings(plan)
+    dropped = [_dropped_file(fault, plan.data.root) for fault in faults]
+    made, unusable = extract_features(plan, recordings, store, workers=workers, tell=tell)
+    dropped += unusable
     trials = [t for r in recordings for t in r.trials]
     classes = class_names(trials, plan.label)
+    for stream in plan.streams:
+        if not any(modality == stream for modality, _ in made):
+            raise InputError(
+                f"no trial has usable {stream} features" + (f": {unusable[0]['reason']}" if unusable else ""),
+                file=plan.data.root,
+                remedy=f"to see what is there: mien inspect {plan.data.name} {plan.data.root}",
+            )
     table, missing = batches.pair(
         made,
         trials,
@@ -133,7 +162,7 @@ def _prepare(out: Path, plan: Study, *, store: Path, workers: int, tell: Progres
         label=plan.label,
         intensity=_intensities(recordings),
     )
-    dropped += missing
+    dropped += [*missing, *_filled_values(table)]
     if not len(table):
         raise InputError("no window of any trial can be used", file=plan.data.root, remedy="run mien inspect")
     selected = select(table, plan)
@@ -153,16 +182,24 @@ def _prepare(out: Path, plan: Study, *, store: Path, workers: int, tell: Progres
     write_json(work / "classes.json", list(classes))
     write_json(out / "splits.json", protocols.splits_to_json(splits, table.samples))
     write_parquet(out / "samples.parquet", _samples_frame(table, recordings, selected))
-    _write_dropped(out / "dropped.csv", dropped, plan)
+    _write_dropped(out / "dropped.csv", dropped)
     write_bytes(work / "ready", b"")
 
 
-def load_recordings(plan: Study) -> list[Recording]:
-    """The recordings of a study's data set, restricted to its subjects."""
+def load_recordings(plan: Study) -> tuple[list[Recording], list[Fault]]:
+    """The recordings of a study's data set, restricted to its subjects, and what its reader left out."""
     options = dict(plan.data.options)
     if plan.data.subjects is not None:
         options["subjects"] = list(plan.data.subjects)
-    return datasets.load(plan.data.name, plan.data.root, **options)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        recordings = datasets.load(plan.data.name, plan.data.root, **options)
+    faults: list[Fault] = []
+    for one in caught:
+        if isinstance(one.message, DatasetWarning):
+            faults += one.message.faults
+        warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
+    return recordings, faults
 
 
 def spec_of(stream: str, part: FeaturePart) -> FeatureSpec:
@@ -179,16 +216,15 @@ def extract_features(
     *,
     workers: int,
     tell: Progress,
-    dropped: list[dict[str, Any]],
-) -> dict[tuple[str, str], Any]:
-    """Features of every stream a study uses; trials that cannot be used are listed in ``dropped``."""
+) -> tuple[dict[tuple[str, str], Any], list[dict[str, Any]]]:
+    """Features of every stream a study uses, and the trials that could not be used, for ``dropped.csv``."""
+    subject_of = {t.id: t.subject for r in recordings for t in r.trials}
+    found: dict[tuple[str, str], str] = {}
 
     def fault(stream: str, trial: str, error: InputError) -> None:
-        dropped.append(
-            {"what": f"{stream} of a trial", "id": trial, "subject": "", "reason": str(error), "count": 1}
-        )
+        found[stream, trial] = str(error)
 
-    return extract(
+    made = extract(
         recordings,
         [spec_of(s, plan.features[s]) for s in plan.streams],
         Store(store),
@@ -196,6 +232,14 @@ def extract_features(
         progress=lambda done, total, text: tell("features", done, total, text),
         on_fault=fault,
     )
+    # workers report faults in any order
+    unusable = [
+        {"what": f"{s} of a trial", "id": t, "subject": subject_of[t], "reason": found[s, t], "count": 1}
+        for s in plan.streams
+        for t in subject_of
+        if (s, t) in found
+    ]
+    return made, unusable
 
 
 def class_names(trials: Iterable[Trial], label: str) -> tuple[str, ...]:
@@ -282,22 +326,43 @@ def _digests(values: NDArray[Any]) -> Iterable[bytes]:
         yield hashlib.blake2b(np.ascontiguousarray(row).tobytes(), digest_size=8).digest()
 
 
-def _write_dropped(path: Path, dropped: Sequence[Mapping[str, Any]], plan: Study) -> None:
+def _filled_values(table: Table) -> Iterable[dict[str, Any]]:
+    """Single values that are no numbers (a dead electrode) in windows that are used, trial by trial."""
+    trials = np.array([s.trial for s in table.samples])
+    for stream, values in table.inputs.items():
+        holes = np.where(table.present[stream], (~np.isfinite(values)).sum(axis=1), 0)
+        for trial in dict.fromkeys(trials[holes > 0].tolist()):
+            here = trials == trial
+            yield {
+                "what": f"{stream} value",
+                "id": trial,
+                "subject": str(table.subjects[here][0]),
+                "reason": "not a number, the mean takes its place",
+                "count": int(holes[here].sum()),
+            }
+
+
+def _dropped_file(fault: Fault, root: str) -> dict[str, Any]:
+    """A file or clip that the reader left out, its path from the root of the data set."""
+    path = Path(fault.file)
+    where = path.relative_to(root).as_posix() if path.is_relative_to(root) else fault.file
+    return {
+        "what": "part of a file" if fault.item else "file",
+        "id": f"{where} {fault.item}".strip(),
+        "subject": fault.subject,
+        "reason": fault.reason,
+        "count": 1,
+    }
+
+
+def _write_dropped(path: Path, dropped: Sequence[Mapping[str, Any]]) -> None:
     import csv
     import io
 
-    rows = [dict(d) for d in dropped]
-    for fault in (
-        datasets.inspect_quick(plan.data.name, plan.data.root) if hasattr(datasets, "inspect_quick") else ()
-    ):
-        rows.append(
-            {"what": "file or clip", "id": f"{fault.file} {fault.item or ''}".strip(), "subject": fault.subject or "",
-             "reason": fault.reason, "count": 1}
-        )  # fmt: skip
     text = io.StringIO()
     writer = csv.DictWriter(text, ["what", "id", "subject", "reason", "count"], lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows(dropped)
     write_bytes(path, text.getvalue().encode())
 
 
@@ -330,6 +395,22 @@ def plan_jobs(out: Path, plan: Study) -> list[Job]:
     return jobs
 
 
+def _try_models(out: Path, plan: Study) -> None:
+    """Make every model once, so that an impossible option is found before anything is trained."""
+    context = load_context(out.resolve())
+    for model in (plan.model.name, *plan.baselines):
+        job = Job(
+            protocol=plan.protocol.names[0],
+            normalise=plan.protocol.normalise[0],
+            model=model,
+            control="none",
+            seed=plan.seeds[0],
+            fold=0,
+            streams=plan.streams,
+        )
+        make_model(context, job, n_domains=1, seed=0)
+
+
 def _run_jobs(out: Path, jobs: Sequence[Job], *, workers: int, tell: Progress) -> None:
     run = out.resolve()
     waiting = [job for job in jobs if not (result_folder(run, job) / "result.json").exists()]
@@ -342,15 +423,23 @@ def _run_jobs(out: Path, jobs: Sequence[Job], *, workers: int, tell: Progress) -
             tell("training", done, total, job.id)
         return
     # a few jobs at a time, so that an interruption does not wait for the whole queue
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with process_pool(min(workers, len(waiting))) as pool:
         queue = iter(waiting)
-        pending = {pool.submit(run_job, run, job) for job in itertools.islice(queue, 2 * workers)}
-        while pending:
-            finished, pending = wait(pending, return_when=FIRST_COMPLETED)
-            for future in finished:
-                done += 1
-                tell("training", done, total, future.result())
-            pending |= {pool.submit(run_job, run, job) for job in itertools.islice(queue, len(finished))}
+        try:
+            pending = {pool.submit(run_job, run, job) for job in itertools.islice(queue, 2 * workers)}
+            while pending:
+                finished, pending = wait(pending, return_when=FIRST_COMPLETED)
+                for future in finished:
+                    done += 1
+                    tell("training", done, total, future.result())
+                pending |= {pool.submit(run_job, run, job) for job in itertools.islice(queue, len(finished))}
+        except BrokenProcessPool as fault:
+            raise InputError(
+                "a worker process was ended from outside, perhaps for want of memory",
+                remedy="run again with fewer workers; what was finished is kept",
+            ) from fault
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 # -- from fits to the run folder ---------------------------------------------------------------------------
@@ -360,7 +449,8 @@ def _collect(out: Path, plan: Study, jobs: Sequence[Job]) -> None:
     """Predictions, figures' arrays and, last, ``record.json``, which says that the run is complete."""
     run = out.resolve()
     context = load_context(run)
-    frames, fits, curves = [], [], {}
+    frames, fits = [], []
+    curves: dict[str, NDArray[np.float64]] = {}
     importance: list[NDArray[np.float32]] = []
     about: dict[str, dict[str, Any]] = {}
     for job in jobs:
@@ -407,9 +497,9 @@ def _collect(out: Path, plan: Study, jobs: Sequence[Job]) -> None:
 def _fit_row(job: Job, record: Mapping[str, Any], name: str) -> dict[str, Any]:
     subset = record["subsets"][name]
     return {
-        "protocol": job.protocol, "seed": job.seed, "fold": record["fold"], "model": job.model, "modalities": name,
-        "normalise": job.normalise, "control": job.control, "saw": record["saw"], "n_train": record["n_train"],
-        "n_val": record["n_val"], "n_test": subset["n_test"], "epoch": record["epoch"],
+        "protocol": job.protocol, "seed": job.seed, "fold": record["fold"], "model": job.model,
+        "modalities": name, "normalise": job.normalise, "control": job.control, "saw": record["saw"],
+        "n_train": record["n_train"], "n_val": record["n_val"], "n_test": subset["n_test"], "epoch": record["epoch"],
         "temperature": subset["temperature"], "coupling": subset["coupling"],
     }  # fmt: skip
 
@@ -427,7 +517,7 @@ def _prediction_frame(
 
     rows, probability = arrays[f"rows/{name}"], arrays[f"probability/{name}"]
     samples = [table.samples[i] for i in rows]
-    labels = arrays["labels"] if "labels" in arrays else table.labels
+    labels = arrays.get("labels", table.labels)
     columns: dict[str, Any] = {
         "system": plan.system,
         "model": job.model,

@@ -12,7 +12,7 @@ import numpy as np
 
 from mien import batches, models, train
 from mien.run.config import Study
-from mien.run.fold import Job, load_context, make_network, result_folder, tune_prompts
+from mien.run.fold import Job, load_context, make_model, result_folder, tune_prompts
 
 
 def refit(out: Path, plan: Study, jobs: Sequence[Job]) -> Path | None:
@@ -51,7 +51,7 @@ def refit(out: Path, plan: Study, jobs: Sequence[Job]) -> Path | None:
     batch = batches.make_batch(
         table, rows, scaler=scaler, streams=plan.streams, domains={s: i for i, s in enumerate(people)}
     )
-    network = make_network(context, first[0], n_domains=len(people), seed=plan.seeds[0])
+    network = make_model(context, first[0], n_domains=len(people), seed=plan.seeds[0])
     config = replace(plan.train_config(seed=plan.seeds[0]), epochs=epochs, patience=0)
     train.fit(network, batch, None, config)
     alone = {s: rows[table.present[s][rows]] for s in plan.streams}

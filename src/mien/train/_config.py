@@ -22,7 +22,9 @@ class TrainConfig:
         Most passes over the training samples, and most samples a step. The samples of a batch have the same
         streams; those of each set of streams are dealt into batches of nearly equal size.
     lr, weight_decay
-        AdamW's step size and decay; vectors (norms, biases, scales) are not decayed.
+        AdamW's step size, and how far decay alone shrinks the weights over the whole training: by
+        ``exp(-weight_decay)``, whatever the number of steps and their size. Vectors (norms, biases, scales)
+        are not decayed.
     schedule
         ``"cosine"`` falls from ``lr`` to 0; ``"one_cycle"`` rises linearly over the share ``warmup`` of the
         steps first; ``"constant"``.
@@ -55,7 +57,7 @@ class TrainConfig:
     epochs: int = 12
     batch_size: int = 256
     lr: float = 2e-3
-    weight_decay: float = 0.05
+    weight_decay: float = 1.0
     schedule: Literal["cosine", "one_cycle", "constant"] = "one_cycle"
     warmup: float = 0.2
     clip: float = 1.0

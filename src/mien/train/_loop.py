@@ -121,12 +121,19 @@ def _device(name: str) -> torch.device:
     return device
 
 
-def _optimiser(network: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
+def decay_per_step(config: TrainConfig, n_samples: int) -> float:
+    """AdamW's coefficient such that decay alone shrinks weights by ``exp(-weight_decay)`` in all."""
+    n_steps = config.epochs * math.ceil(n_samples / config.batch_size)
+    mean_rate = config.lr * (1.0 if config.schedule == "constant" else 0.5)
+    return config.weight_decay / (n_steps * mean_rate) if mean_rate > 0 else 0.0
+
+
+def _optimiser(network: nn.Module, config: TrainConfig, n_samples: int) -> torch.optim.AdamW:
     trained = [p for p in network.parameters() if p.requires_grad]
     if not trained:
         raise InputError("the network has no parameter to train")
     groups = [
-        {"params": [p for p in trained if p.ndim >= 2], "weight_decay": config.weight_decay},
+        {"params": [p for p in trained if p.ndim >= 2], "weight_decay": decay_per_step(config, n_samples)},
         {"params": [p for p in trained if p.ndim < 2], "weight_decay": 0.0},
     ]
     return torch.optim.AdamW([g for g in groups if g["params"]], lr=config.lr, fused=True)
@@ -373,7 +380,7 @@ def fit(
         network.to(device)
         training = _Training(network, train, config, device)
         validation = None if val is None else _Validation(network, val, config, device)
-        optimiser = _optimiser(network, config)
+        optimiser = _optimiser(network, config, len(train))
         restored = saved.restore(network, optimiser) if saved else None
         names = ["train_loss"] if validation is None else ["train_loss", "val_loss", "val_uar"]
         best, at = restored or ({}, _Progress(history={name: [] for name in names}))
