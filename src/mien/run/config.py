@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import json
+import os
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, get_type_hints
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -28,10 +30,14 @@ class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+Name = Annotated[str, AfterValidator(normalise_name)]
+"""A registered name; ``-``, ``/`` and ``+`` become ``_``."""
+
+
 class DataPart(_Part):
     """``[data]``: which data set, and where its files lie."""
 
-    name: str
+    name: Name
     root: str
     subjects: tuple[str, ...] | None = None
     options: dict[str, Any] = Field(default_factory=dict)
@@ -45,7 +51,7 @@ class DataPart(_Part):
 class FeaturePart(_Part):
     """One entry of ``[features]``: a name, or a table with recipe and options."""
 
-    name: str
+    name: Name
     recipe: Literal["corrected", "released"] = "corrected"
     stream: str | None = None
     options: dict[str, Any] = Field(default_factory=dict)
@@ -61,9 +67,9 @@ class SelectionPart(_Part):
 class ModelPart(_Part):
     """``[model]``: the system under study; ``config`` goes to the model."""
 
-    name: str
+    name: Name
     recipe: Literal["corrected", "released"] = "corrected"
-    modalities: tuple[tuple[str, ...], ...] | None = None
+    modalities: Annotated[tuple[tuple[str, ...], ...], Field(min_length=1)] | None = None
     config: dict[str, Any] = Field(default_factory=dict)
 
     @field_validator("modalities", mode="before")
@@ -71,7 +77,7 @@ class ModelPart(_Part):
     def _lists(cls, value: Any) -> Any:
         if value is None:
             return None
-        if not isinstance(value, Sequence) or isinstance(value, str) or not value:
+        if not isinstance(value, list | tuple) or not all(isinstance(v, str | list | tuple) for v in value):
             raise ValueError("modalities must be a list of lists of stream names")
         return tuple((v,) if isinstance(v, str) else tuple(v) for v in value)
 
@@ -79,14 +85,9 @@ class ModelPart(_Part):
 class ProtocolPart(_Part):
     """``[protocol]``: who is held out, and by what features are scaled."""
 
-    names: tuple[str, ...]
-    normalise: tuple[Literal["train", "subject"], ...] = ("train",)
-    options: dict[str, dict[str, Any]] = Field(default_factory=dict)
-
-    @field_validator("names", mode="after")
-    @classmethod
-    def _normal(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(normalise_name(v) for v in value)
+    names: tuple[Name, ...] = Field(min_length=1)
+    normalise: tuple[Literal["train", "subject"], ...] = Field(default=("train",), min_length=1)
+    options: dict[Name, dict[str, Any]] = Field(default_factory=dict)
 
     @field_validator("names", "normalise", mode="before")
     @classmethod
@@ -115,7 +116,7 @@ class Study(_Part):
     selection: SelectionPart = SelectionPart()
     model: ModelPart
     train: dict[str, Any] = Field(default_factory=dict)
-    baselines: tuple[str, ...] = ()
+    baselines: tuple[Name, ...] = ()
     protocol: ProtocolPart
     controls: ControlPart = ControlPart()
 
@@ -136,8 +137,17 @@ class Study(_Part):
                 raise ValueError(
                     f"model.modalities lists {list(subset)}; [features] has {', '.join(self.features)}"
                 )
+        once = {
+            "protocol.names": self.protocol.names,
+            "protocol.normalise": self.protocol.normalise,
+            "model.modalities": tuple(frozenset(s) for s in self.subsets),
+            "model.name and baselines": (self.model.name, *self.baselines),
+        }
+        for where, values in once.items():
+            if len(set(values)) != len(values):
+                raise ValueError(f"{where} names one thing twice")
         for name in self.protocol.options:
-            if normalise_name(name) not in self.protocol.names:
+            if name not in self.protocol.names:
                 raise ValueError(f"protocol.options.{name} belongs to no protocol in protocol.names")
         return self
 
@@ -162,7 +172,8 @@ def load_study(source: str | Path | Mapping[str, Any], overrides: Sequence[str] 
     Parameters
     ----------
     source
-        A TOML file, or its content as a mapping. A relative ``data.root`` in a file is relative to the file.
+        A TOML file, or its content as a mapping. A relative ``data.root`` in a file is relative to the file,
+        elsewhere to the working folder; the study has it in full.
     overrides
         ``key=value`` with dotted keys; values are TOML (``seeds=[0,1]``), bare words are text.
 
@@ -173,22 +184,27 @@ def load_study(source: str | Path | Mapping[str, Any], overrides: Sequence[str] 
     """
     name: str | Path = "study"
     if isinstance(source, Mapping):
-        raw = json.loads(json.dumps(source))
+        raw = json.loads(json.dumps(source, default=str))
     else:
         name = Path(source)
         raw = _read(name)
-        data = raw.get("data")
-        if isinstance(data, dict) and isinstance(data.get("root"), str):
-            root = Path(data["root"]).expanduser()
-            data["root"] = str(root if root.is_absolute() else (name.parent / root))
+        _move_root(raw, name.parent)
     for text in overrides:
         _override(raw, text)
+    _move_root(raw, Path.cwd())
     try:
         study = Study.model_validate(raw)
     except ValidationError as fault:
         raise InputError(_explain(fault), file=name, remedy="correct the study file") from None
     _check_names(study, name)
     return study
+
+
+def _move_root(raw: dict[str, Any], folder: Path) -> None:
+    """A relative ``data.root`` lies in ``folder``."""
+    data = raw.get("data")
+    if isinstance(data, dict) and isinstance(data.get("root"), str):
+        data["root"] = os.path.abspath(folder / Path(data["root"]).expanduser())
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -266,7 +282,7 @@ def _check_names(study: Study, file: str | Path) -> None:
     ]
     for kind, known, names in wanted:
         for name in names:
-            if normalise_name(name) not in known:
+            if name not in known:
                 raise InputError(str(UnknownNameError(kind, name, known)), file=file)
     for key in ("seed", "threads"):
         if key in study.train:
@@ -278,10 +294,15 @@ def _check_names(study: Study, file: str | Path) -> None:
     for key in ("sizes", "n_classes", "n_domains", "seed"):
         if key in study.model.config:
             raise InputError(f"model.config.{key} follows from the study", file=file, remedy="leave it out")
+    types = get_type_hints(TrainConfig)
     try:
-        TypeAdapter(TrainConfig).validate_python(dict(study.train), strict=True)
+        for key, value in study.train.items():
+            TypeAdapter(types[key]).validate_python(value, strict=True)
+        study.train_config(seed=0)
     except ValidationError as fault:
-        raise InputError(f"[train] {_explain(fault)}", file=file, remedy="correct the study file") from None
+        raise InputError(
+            f"train.{key}: {_explain(fault)}", file=file, remedy="correct the study file"
+        ) from None
     except MienError as fault:
         raise InputError(f"[train] {fault}", file=file, remedy="correct the study file") from None
 

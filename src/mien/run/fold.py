@@ -247,7 +247,7 @@ def tune_prompts(
 
 
 def make_model(context: Context, job: Job, *, n_domains: int, seed: int) -> Any:
-    """The model of a job, with fresh weights; ``[model]`` of the study is about the system, not the baselines."""
+    """The model of a job, with fresh weights; ``[model]`` of the study is not about the baselines."""
     system = context.study.model
     own = job.model == system.name
     config = dict(system.config) if own else {}

@@ -286,10 +286,7 @@ def select(table: Table, plan: Study) -> NDArray[np.bool_]:
 
 
 def _protocol(plan: Study, name: str) -> protocols.Rule:
-    options = {
-        protocol: o for protocol, o in plan.protocol.options.items() if protocol.replace("-", "_") == name
-    }
-    return protocols.create(name, **next(iter(options.values()), {}))
+    return protocols.create(name, **plan.protocol.options.get(name, {}))
 
 
 def _samples_frame(table: Table, recordings: Iterable[Recording], selected: NDArray[np.bool_]) -> Any:
@@ -499,8 +496,8 @@ def _fit_row(job: Job, record: Mapping[str, Any], name: str) -> dict[str, Any]:
     return {
         "protocol": job.protocol, "seed": job.seed, "fold": record["fold"], "model": job.model,
         "modalities": name, "normalise": job.normalise, "control": job.control, "saw": record["saw"],
-        "n_train": record["n_train"], "n_val": record["n_val"], "n_test": subset["n_test"], "epoch": record["epoch"],
-        "temperature": subset["temperature"], "coupling": subset["coupling"],
+        "n_train": record["n_train"], "n_val": record["n_val"], "n_test": subset["n_test"],
+        "epoch": record["epoch"], "temperature": subset["temperature"], "coupling": subset["coupling"],
     }  # fmt: skip
 
 
