@@ -18,7 +18,7 @@ TINY_MODEL = {"embed_dim": 8, "depth": 1, "num_heads": 1, "tokens": 2, "expert_b
 
 
 def tiny_study(root: str | Path, **changes: Any) -> dict[str, Any]:
-    """A study of a few seconds; ``changes`` replace whole tables or, in the form of a mapping, keys of them."""
+    """A study of a few seconds; a mapping changes single keys of its table (not of features and train)."""
     plan: dict[str, Any] = {
         "system": "maet",
         "data": {"name": "seed_vii", "root": str(root)},

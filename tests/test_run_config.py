@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from conftest import tiny_study
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mien.core import InputError
@@ -84,7 +84,13 @@ def test_a_relative_root_is_relative_to_the_file_and_an_override_to_the_working_
 def test_overrides_are_toml_and_bare_words_are_text(tmp_path: Path) -> None:
     study = load_study(
         write(tmp_path),
-        ["seeds=[7]", "train.epochs=3", "controls.shuffled=false", "model.config.dropout=0.25", "label=emotion"],
+        [
+            "seeds=[7]",
+            "train.epochs=3",
+            "controls.shuffled=false",
+            "model.config.dropout=0.25",
+            "label=emotion",
+        ],
     )
     assert study.seeds == (7,)
     assert study.train == {"epochs": 3}
@@ -97,7 +103,10 @@ def test_overrides_are_toml_and_bare_words_are_text(tmp_path: Path) -> None:
     [
         ("seed=[0]", r"unknown key 'seed' \(did you mean 'seeds'\?\)"),
         ("model.modality=[[1]]", r"unknown key 'model.modality' \(did you mean 'modalities'\?\)"),
-        ("features.eeg.recipee=released", r"unknown key 'features.eeg.recipee' \(did you mean 'recipe'\?\)"),
+        (
+            'features.eeg={name="de", recipee="released"}',
+            r"unknown key 'features.eeg.recipee' \(did you mean 'recipe'\?\)",
+        ),
         ("data.name=seed_vi", "unknown data set 'seed_vi'; did you mean 'seed_vii'"),
         ("features.eeg=de_ldss", "unknown feature 'de_ldss'; did you mean 'de_lds'"),
         ("model.name=meat", "unknown model 'meat'; did you mean 'maet'"),
@@ -106,7 +115,7 @@ def test_overrides_are_toml_and_bare_words_are_text(tmp_path: Path) -> None:
         ("train.epoch=3", r"unknown key of \[train\] 'epoch'; did you mean 'epochs'"),
         ("train.epochs=many", "train.epochs: Input should be a valid integer"),
         ("train.epochs=0", r"epochs = 0 is not in \[1"),
-        ("train.monitor=val_los", "unknown monitor 'val_los'; did you mean 'val_loss'"),
+        ("train.monitor=val_los", "train.monitor: Input should be 'val_loss' or 'val_uar'"),
         ("train.seed=3", "train.seed is set at the top of the study. Use seeds"),
         ("model.config.n_classes=3", "model.config.n_classes follows from the study"),
         ("seeds=[]", "seeds must be a list of different whole numbers"),
@@ -115,7 +124,10 @@ def test_overrides_are_toml_and_bare_words_are_text(tmp_path: Path) -> None:
         ("seeds=one", "seeds: Input should be a valid tuple"),
         ("threads=0", "threads: Input should be greater than or equal to 1"),
         ("features={}", 'needs at least one stream, for example eeg = "de_lds"'),
-        ("features.eeg.recipe=good", "features.eeg.recipe: Input should be 'corrected' or 'released'"),
+        (
+            'features.eeg={name="de", recipe="good"}',
+            "features.eeg.recipe: Input should be 'corrected' or 'released'",
+        ),
         ("model.modalities=eeg", "modalities must be a list of lists of stream names"),
         ("model.modalities=[1]", "modalities must be a list of lists of stream names"),
         ('model.modalities=[["face"]]', r"lists \['face'\]; \[features\] has eeg, eye"),
@@ -124,16 +136,15 @@ def test_overrides_are_toml_and_bare_words_are_text(tmp_path: Path) -> None:
         ("protocol.names=[]", "protocol.names: Tuple should have at least 1 item"),
         ("protocol.normalise=test", "Input should be 'train' or 'subject'"),
         ("protocol.options.loto={}", "protocol.options.loto belongs to no protocol"),
-        ("selection.intensity_at_least=strong", "selection.intensity_at_least: Input should be a valid number"),
+        (
+            "selection.intensity_at_least=strong",
+            "selection.intensity_at_least: Input should be a valid number",
+        ),
         ("data=1", "data: Input should be"),
     ],
 )
 def test_what_cannot_be_is_one_line_that_names_the_file(tmp_path: Path, override: str, says: str) -> None:
     path = write(tmp_path)
-    if override.startswith("features.eeg."):
-        override = override.replace("features.eeg.", 'features.eeg={name = "de_lds", ').replace("=", "= ", 2)
-        key, _, value = override.rpartition("= ")
-        override = f'{key}= "{value}"}}'
     with pytest.raises(InputError, match=says) as error:
         load_study(path, [override])
     assert str(error.value).startswith(f"{path}: ")
@@ -147,7 +158,11 @@ def test_all_faults_come_in_one_message(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("override", "says"),
-    [("seeds", "expected key=value"), ("=3", "expected key=value"), ("system.name=x", "'system' is not a table")],
+    [
+        ("seeds", "expected key=value"),
+        ("=3", "expected key=value"),
+        ("system.name=x", "'system' is not a table"),
+    ],
 )
 def test_a_malformed_override_is_named(tmp_path: Path, override: str, says: str) -> None:
     with pytest.raises(InputError, match=says):
@@ -160,19 +175,26 @@ def test_files_that_are_no_study(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be read"):
         load_study(tmp_path)
     with pytest.raises(InputError, match=r"is not TOML: .*line 2"):
-        load_study(write(tmp_path, 'system = "maet"\nseeds = [0,\n'))
+        load_study(write(tmp_path, 'system = "maet"\nseeds = = 1\n'))
     path = tmp_path / "latin.toml"
     path.write_bytes(b'system = "\xe9"')
     with pytest.raises(InputError, match=r"latin.toml: is not UTF-8 text"):
         load_study(path)
 
 
-text = st.text(st.characters(codec="utf-8", exclude_characters="\x7f"), max_size=12)
+text = st.text(st.characters(codec="utf-8"), max_size=12)
 plain = st.one_of(st.booleans(), st.integers(-(2**40), 2**40), st.floats(allow_nan=False), text)
-values = st.recursive(plain, lambda x: st.lists(x, max_size=3) | st.dictionaries(text, x, max_size=3), max_leaves=6)
+values = st.recursive(
+    plain, lambda x: st.lists(x, max_size=3) | st.dictionaries(text, x, max_size=3), max_leaves=6
+)
 
 
-@given(options=st.dictionaries(text, values, max_size=4), seeds=st.sets(st.integers(0, 2**31), min_size=1), root=text)
+@settings(max_examples=30, deadline=None)
+@given(
+    options=st.dictionaries(text, values, max_size=4),
+    seeds=st.sets(st.integers(0, 2**31), min_size=1),
+    root=text,
+)
 def test_a_written_study_reads_back_the_same(
     tmp_path_factory: pytest.TempPathFactory, options: dict[str, Any], seeds: set[int], root: str
 ) -> None:

@@ -310,7 +310,7 @@ def _check_names(study: Study, file: str | Path) -> None:
 def to_toml(study: Study) -> str:
     """The study with every key written out; reading it gives the same study."""
     lines: list[str] = []
-    _table(lines, study.model_dump(mode="json", exclude_none=True), ())
+    _table(lines, study.model_dump(exclude_none=True), ())
     return "\n".join(lines) + "\n"
 
 
@@ -326,14 +326,18 @@ def _table(lines: list[str], table: Mapping[str, Any], path: tuple[str, ...]) ->
 
 
 def _key(name: str) -> str:
-    return name if name.replace("_", "").replace("-", "").isalnum() and name.isascii() else json.dumps(name)
+    return name if name.replace("_", "").replace("-", "").isalnum() and name.isascii() else _text(name)
+
+
+def _text(value: str) -> str:
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _value(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False)
+        return _text(value)
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{_key(k)} = {_value(v)}" for k, v in value.items()) + "}"
     if isinstance(value, Sequence):
