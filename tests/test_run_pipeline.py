@@ -176,7 +176,8 @@ def test_the_extra_row_scores_selected_windows_only(tiny_run: Path, predictions:
         and r["level"] == "window"
     )  # fmt: skip
     own = predictions.query(
-        "model == 'maet' and normalise == 'train' and modalities == 'eeg+eye' and control == 'none' and selected"
+        "model == 'maet' and normalise == 'train' and modalities == 'eeg+eye'"
+        " and control == 'none' and selected"
     )
     found = own.filter(regex=r"^p_").to_numpy().argmax(axis=1)
     assert row["n"] == len(own)
@@ -292,8 +293,8 @@ def test_a_folder_that_was_removed_holds_nothing_of_the_old_study(tiny_data: Pat
     plan = tiny_study(tiny_data, train={"epochs": 1})
     study(plan, tmp_path / "run", workers=1)
     shutil.rmtree(tmp_path / "run")
-    run = study(plan, tmp_path / "run", overrides=['data.subjects=["1", "2"]'], workers=1)
-    assert set(pd.read_parquet(run / "predictions.parquet")["subject"]) == {"1", "2"}
+    run = study(plan, tmp_path / "run", overrides=["data.options.sessions=[1, 3]"], workers=1)
+    assert set(pd.read_parquet(run / "predictions.parquet")["session"]) == {"1", "3"}
 
 
 # -- what is left out ---------------------------------------------------------------------------------------

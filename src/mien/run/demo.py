@@ -75,7 +75,7 @@ def maet_study(root: str | Path, *, small: bool) -> dict[str, Any]:
         "data": {"name": "seed_vii", "root": str(root)},
         "features": {"eeg": {"name": "de_lds"}, "eye": {"name": "shipped"}},
         "model": {"name": "maet", "modalities": [["eeg", "eye"], ["eeg"], ["eye"]]},
-        "train": {"epochs": 4} if small else {},
+        "train": {"batch_size": 64, "epochs": 4 if small else 12},
         "baselines": ["logistic_regression"],
         "protocol": {"names": ["loso_stimulus", "loso"], "normalise": ["subject", "train"]},
         "controls": {"shuffled": True},

@@ -211,7 +211,10 @@ def fit_fold(context: Context, job: Job, *, checkpoint: Path) -> tuple[dict[str,
         have = np.any([table.present[s] for s in subset], axis=0)
         rows = test_rows[have[test_rows]]
         tested, val = batch(rows), batch(val_rows[have[val_rows]])
-        if models.kind(job.model) == "network":
+        if not len(tested):  # a subject without this stream
+            temperature, coupling = 1.0, 0.0
+            probability = np.empty((0, len(context.classes)), dtype=np.float32)
+        elif models.kind(job.model) == "network":
             temperature = train.fit_temperature(network, val, streams=subset) if len(val) else 1.0
             probability = train.predict(network, tested, streams=subset, temperature=temperature)
             coupling = train.coupling(network, tested, streams=subset, n_samples=4)
@@ -267,7 +270,8 @@ def make_model(context: Context, job: Job, *, n_domains: int, seed: int) -> Any:
 def importance(network: Any, batch: Batch) -> dict[str, NDArray[np.float32]]:
     """Mean |input × gradient| of the true class's score over the samples, per value of each stream.
 
-    Shrikumar et al. (2016), arXiv:1605.01713. Averaged over all samples that have a label.
+    Shrikumar et al. (2016), arXiv:1605.01713. Averaged over all samples that have a label and the stream; a
+    stream that none has is not in the result.
     """
     import torch
 
@@ -277,10 +281,11 @@ def importance(network: Any, batch: Batch) -> dict[str, NDArray[np.float32]]:
     inputs = {s: torch.tensor(batch.inputs[s][known], requires_grad=True) for s in batch.inputs}
     present = {s: torch.tensor(batch.present[s][known]) for s in batch.present}
     score = network(inputs, present).logits[torch.arange(len(known)), torch.tensor(batch.label[known])].sum()
-    gradients = torch.autograd.grad(score, list(inputs.values()))
+    there = [s for s in inputs if present[s].any()]
+    gradients = torch.autograd.grad(score, [inputs[s] for s in there])
     return {
-        s: (x * g).abs().mean(dim=0).detach().numpy()
-        for (s, x), g in zip(inputs.items(), gradients, strict=True)
+        s: (inputs[s] * g).abs()[present[s]].mean(dim=0).detach().numpy()
+        for s, g in zip(there, gradients, strict=True)
     }
 
 

@@ -14,7 +14,7 @@ from mien.simulate._head import electrode_positions
 BAND_EDGES = ((1.0, 4.0), (4.0, 8.0), (8.0, 14.0), (14.0, 31.0), (31.0, 50.0))
 BASE_MICROVOLT2 = (60.0, 25.0, 30.0, 12.0, 5.0)
 """Power of the five bands, before sources, in µV²."""
-SOURCE_GAIN = 0.4
+SOURCE_GAIN = 0.5
 """Root-mean-square change of a feature's log power per unit of a source."""
 BLINK_MICROVOLT = 90.0
 

@@ -38,16 +38,16 @@ def gaze_clip(z: NDArray[np.float64], *, seconds: int, rng: np.random.Generator)
     """One clip of gaze from its sources (windows, 7), the order of :mod:`mien.simulate._latent`."""
     n_windows = len(z)
     size, unrest, fixation, dispersion, amplitude, speed, blink = z.T
-    pupil = _pupil(3.6 * np.exp(0.05 * size), 0.08 * np.exp(0.35 * unrest), seconds, rng)
+    pupil = _pupil(3.6 * np.exp(0.08 * size), 0.08 * np.exp(0.5 * unrest), seconds, rng)
     shape = (n_windows, _MAX_EVENTS)
-    fixation_s = 0.30 * np.exp(0.22 * fixation)[:, None] * rng.lognormal(0, 0.35, shape)
-    saccade_s = 0.045 * np.exp(0.18 * speed)[:, None] * rng.lognormal(0, 0.25, shape)
+    fixation_s = 0.30 * np.exp(0.33 * fixation)[:, None] * rng.lognormal(0, 0.35, shape)
+    saccade_s = 0.045 * np.exp(0.28 * speed)[:, None] * rng.lognormal(0, 0.25, shape)
     fixation_s, saccade_s = np.maximum(fixation_s, 0.1), np.clip(saccade_s, 0.012, 0.2)
     stop = np.cumsum(fixation_s + saccade_s, axis=1)
     start = np.maximum(stop - fixation_s - saccade_s, 0.0)
     offset = WINDOW_SECONDS * np.arange(n_windows)[:, None]
-    spread = 22 * np.exp(0.25 * dispersion)[:, None, None] * rng.lognormal(0, 0.4, (*shape, 2))
-    reach = 180 * np.exp(0.22 * amplitude)[:, None] * rng.lognormal(0, 0.45, shape)
+    spread = 22 * np.exp(0.38 * dispersion)[:, None, None] * rng.lognormal(0, 0.4, (*shape, 2))
+    reach = 180 * np.exp(0.33 * amplitude)[:, None] * rng.lognormal(0, 0.45, shape)
     whole_fixation = start + fixation_s <= WINDOW_SECONDS
     whole = stop <= WINDOW_SECONDS
     fixations = np.column_stack(
