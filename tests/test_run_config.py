@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import tiny_study
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from conftest import tiny_study
 from mien.core import InputError
 from mien.run.config import load_study, to_toml
 

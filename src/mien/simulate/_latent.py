@@ -35,7 +35,7 @@ from mien.datasets._seed_layout import CLIP_EMOTIONS, EMOTIONS, WINDOW_SECONDS, 
 from mien.simulate import _oracle
 
 N_EEG, N_EYE = 8, 6
-OFFSET_SD, FINGERPRINT_SD, NOISE_SD = 1.2, 0.55, 1.0
+OFFSET_SD, FINGERPRINT_SD, NOISE_SD = 1.2, 0.45, 1.0
 NOISE_AR = 0.8
 """Correlation of the noise of neighbouring windows."""
 TARGET = 0.775
