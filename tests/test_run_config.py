@@ -170,7 +170,7 @@ def test_a_malformed_override_is_named(tmp_path: Path, override: str, says: str)
 
 
 def test_files_that_are_no_study(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="none.toml: no such file; expected a study file"):
+    with pytest.raises(InputError, match=r"none\.toml: no such file; expected a study file"):
         load_study(tmp_path / "none.toml")
     with pytest.raises(InputError, match="cannot be read"):
         load_study(tmp_path)

@@ -89,7 +89,7 @@ def whole(run: Path) -> int:
 @pytest.fixture(scope="module")
 def trained(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], Path]:
     """A study of six fits, and its undisturbed run."""
-    plan = tiny_study(tiny_data, train={"epochs": 25}, controls={"shuffled": True})
+    plan = tiny_study(tiny_data, train={"epochs": 15}, controls={"shuffled": True})
     return plan, study(plan, tmp_path_factory.mktemp("undisturbed") / "run", workers=1)
 
 

@@ -28,6 +28,7 @@ app = typer.Typer(
 )
 _out = Console(soft_wrap=True)
 _err = Console(stderr=True, soft_wrap=True)
+_WrongCall: type[Exception] = typer.BadParameter.__mro__[2]  # ClickException, wherever typer takes it from
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Processes; default one per core.")]
@@ -37,17 +38,15 @@ def main() -> None:
     """Entry point: one clear line and exit code 2 instead of a traceback for what a user can put right."""
     warnings.showwarning = _show_warning
     try:
-        app(standalone_mode=False)
+        code = app(standalone_mode=False)  # the code of a typer.Exit is returned, not raised
     except MienError as fault:
         _err.print(f"mien: {fault}", style="red", markup=False, highlight=False)
         sys.exit(2)
-    except typer.Exit as stop:
-        sys.exit(stop.exit_code)
     except (KeyboardInterrupt, typer.Abort):
         _err.print("mien: stopped; the same command goes on from here", markup=False)
         sys.exit(2)
-    except typer._click.exceptions.ClickException as fault:  # wrong options
-        fault.show()
+    except _WrongCall as fault:
+        fault.show()  # type: ignore[attr-defined]
         sys.exit(2)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -56,6 +55,7 @@ def main() -> None:
         where = f"{fault.filename}: " if fault.filename else ""
         _err.print(f"mien: {where}{fault.strerror or fault}", style="red", markup=False, highlight=False)
         sys.exit(2)
+    sys.exit(code if isinstance(code, int) else 0)
 
 
 def _show_warning(message: Any, category: type[Warning], *_: Any, **__: Any) -> None:

@@ -621,9 +621,17 @@ def audit_run(out: str | Path) -> dict[str, Any]:
     import pandas as pd
 
     out = Path(out)
-    if not (out / "samples.parquet").exists():
-        raise InputError("has no samples.parquet", file=out, expected="a run folder made by mien run")
-    samples = pd.read_parquet(out / "samples.parquet")
+    for name in ("samples.parquet", "predictions.parquet"):
+        if not (out / name).exists():
+            raise InputError(
+                f"has no {name}", file=out, expected="a finished run", remedy="finish it with mien run"
+            )
+    try:
+        samples = pd.read_parquet(out / "samples.parquet")
+    except ValueError:  # pyarrow's error for what is no Parquet file
+        raise InputError(
+            "is damaged or not a Parquet file", file=out / "samples.parquet", remedy="run the study again"
+        ) from None
     contents = {}
     for column in samples.columns:
         if column.startswith("content_"):
