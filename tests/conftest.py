@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import copy
 import os
+import shutil
+import sys
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -80,3 +85,55 @@ def tiny_plan(tiny_data: Path) -> dict[str, Any]:
 def tiny_run(tmp_path_factory: pytest.TempPathFactory, tiny_plan: dict[str, Any]) -> Path:
     """A finished run with everything that a run can have; read only."""
     return study(tiny_plan, tmp_path_factory.mktemp("runs") / "tiny", workers=1)
+
+
+@pytest.fixture
+def own_run(tiny_run: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(tiny_run, tmp_path / "run")
+
+
+@pytest.fixture
+def own_copy(tiny_data: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(tiny_data, tmp_path / "copy")
+
+
+@dataclass(frozen=True)
+class Done:
+    code: int
+    out: str
+    err: str
+
+
+Command = Callable[..., Done]
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """Calls the entry point as the command ``mien`` does."""
+    from mien.run.cli import main
+
+    monkeypatch.setattr(warnings, "showwarning", warnings.showwarning)  # main sets its own
+
+    def call(*words: str | Path) -> Done:
+        monkeypatch.setattr(sys, "argv", ["mien", *map(str, words)])
+        capsys.readouterr()
+        code = 0
+        try:
+            main()
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        got = capsys.readouterr()
+        return Done(code, got.out, got.err)
+
+    return call
+
+
+def refused(done: Done, *says: str) -> None:
+    """Exit code 2 and one line on stderr with all of ``says``."""
+    assert done.code == 2, done
+    assert done.out == ""
+    lines = [line for line in done.err.splitlines() if line.strip()]
+    assert len(lines) == 1, done.err
+    assert lines[0].startswith("mien: ")
+    for text in says:
+        assert text in lines[0], lines[0]

@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 from scipy.io import loadmat
 
+from conftest import Command, refused
 from mien.run.feature_files import write_features
-from test_run_cli import Done, mien, refused  # noqa: F401
 
 
 @pytest.fixture(scope="module")
@@ -95,9 +95,9 @@ def test_the_second_call_takes_everything_from_the_store(
     assert len(list(store.rglob("values.npy"))) == len(before) // 4 + 2 * 28  # another recipe, other results
 
 
-def test_the_command(mien: Any, tiny_data: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_the_command(command: Command, tiny_data: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    done: Done = mien(
+    done = command(
         "features", "seed_vii", tiny_data, "--out", out, "--feature", "eye=shipped", "--workers", "1"
     )
     assert done.code == 0
@@ -117,13 +117,13 @@ def test_the_command(mien: Any, tiny_data: Path, tmp_path: Path) -> None:  # noq
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_is_written(
-    mien: Any,
+    command: Command,
     tiny_data: Path,
     tmp_path: Path,
     words: list[str],
-    says: str,  # noqa: F811
+    says: str,
 ) -> None:
     refused(
-        mien("features", "seed_vii", tiny_data, "--out", tmp_path / "out", "--workers", "1", *words), says
+        command("features", "seed_vii", tiny_data, "--out", tmp_path / "out", "--workers", "1", *words), says
     )
     assert not (tmp_path / "out").exists()

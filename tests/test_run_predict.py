@@ -11,23 +11,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
+from scipy.io import loadmat
 
-from mien import train
+from conftest import Command, refused
+from mien import models, train
 from mien.core import InputError
 from mien.run.predict import predict_recording
-from test_run_cli import Done, mien, refused  # noqa: F401
-
-
-@pytest.fixture
-def own_run(tiny_run: Path, tmp_path: Path) -> Path:
-    return shutil.copytree(tiny_run, tmp_path / "run")
 
 
 @pytest.fixture(scope="module")
 def windows(tiny_run: Path, tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
     out = tmp_path_factory.mktemp("predicted") / "windows.csv"
     predict_recording(tiny_data, run=tiny_run, out=out)
-    return pd.read_csv(out, float_precision="round_trip")
+    return pd.read_csv(out)
 
 
 def classes_of(run: Path) -> list[str]:
@@ -54,20 +51,31 @@ def test_trials_are_the_mean_of_their_windows(tiny_run: Path, tiny_data: Path, w
         assert row["n_windows"] == (windows["trial"] == row["trial"]).sum()
 
 
-def test_the_model_learnt_its_own_training_data_better_than_chance(
-    tiny_run: Path, windows: pd.DataFrame
+def test_probabilities_are_those_of_the_saved_weights(
+    tiny_run: Path, tiny_data: Path, windows: pd.DataFrame
 ) -> None:
-    """The right scaler, class order and weights: with any of them wrong this falls to one in seven."""
-    samples = pd.read_parquet(tiny_run / "samples.parquet")
-    classes = classes_of(tiny_run)
-    p = windows[classes].to_numpy()[np.arange(len(windows)), samples["label"]]
-    assert np.log(p).mean() > np.log(1 / 7)
+    """Computed here once more, from the shipped features and the numbers in the checkpoint."""
+    state, meta = train.load_weights(tiny_run / "checkpoints" / "maet")
+    inputs = {}
+    for stream, folder, key in (("eeg", "EEG_features", "de_LDS_11"), ("eye", "EYE_features", "11")):
+        raw = loadmat(tiny_data / folder / "2.mat")[key]
+        mean, sd = (state[f"scaler/{stream}/*/{what}"].numpy() for what in ("mean", "sd"))
+        inputs[stream] = torch.tensor(
+            ((raw.reshape(len(raw), -1) - mean) / sd).clip(-8, 8), dtype=torch.float32
+        )
+    network = models.create("maet", **meta["config"])
+    network.load_state_dict({k.split("/", 1)[1]: v for k, v in state.items() if k.startswith("network/")})
+    with torch.no_grad():
+        logits = network.eval()(inputs).logits
+    expected = (logits / meta["temperature"]["eeg+eye"]).softmax(dim=1).numpy()
+    found = windows[windows["trial"].str.startswith("sub-2_") & windows["trial"].str.endswith("_clip-11")]
+    assert np.allclose(found[meta["classes"]], expected, atol=1e-5)  # float32, scaled here in float64
 
 
 def test_neighbours_and_labels_do_not_matter(
     tiny_run: Path, tiny_data: Path, tmp_path: Path, windows: pd.DataFrame
 ) -> None:
-    """One subject alone, without ratings and truth: the same probabilities (constants are the model's own)."""
+    """One subject alone, without ratings and truth: the same probabilities, scaled as in training."""
     root = tmp_path / "one"
     for folder in ("EEG_features", "EYE_features"):
         (root / folder).mkdir(parents=True)
@@ -104,15 +112,15 @@ def test_the_notes_say_what_the_scores_do_not(tiny_run: Path, tiny_data: Path) -
 
 
 def test_the_command_prints_a_table_and_json(
-    mien: Any, tiny_run: Path, tiny_data: Path, tmp_path: Path
-) -> None:  # noqa: F811
+    command: Command, tiny_run: Path, tiny_data: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "w.csv"
-    done: Done = mien("predict", tiny_data, "--run", tiny_run, "--out", out)
+    done = command("predict", tiny_data, "--run", tiny_run, "--out", out)
     assert done.code == 0
     assert out.is_file()
     assert len([line for line in done.out.splitlines() if line.startswith("sub-")]) == 3 * 28
-    assert "note: the model was fitted on all 84 trials of 3 subjects" in done.err
-    done = mien("predict", tiny_data, "--run", tiny_run, "--json")
+    assert "trials of 3 subjects; cross-validated scores do not describe it exactly" in done.err
+    done = command("predict", tiny_data, "--run", tiny_run, "--json")
     assert done.err == ""
     assert json.loads(done.out).keys() == {"trials", "notes"}
 
@@ -131,29 +139,36 @@ class Boom:
 
 
 def test_a_pickle_is_refused_and_not_opened(
-    mien: Any, own_run: Path, tiny_data: Path, tmp_path: Path
-) -> None:  # noqa: F811
+    command: Command, own_run: Path, tiny_data: Path, tmp_path: Path
+) -> None:
     bomb = pickle.dumps(Boom(tmp_path / "boom"))
     (tmp_path / "model.pt").write_bytes(bomb)
-    refused(mien("predict", tiny_data, "--run", tmp_path / "model.pt"), "model.pt", "pickle", "safetensors")
+    refused(
+        command("predict", tiny_data, "--run", tmp_path / "model.pt"), "model.pt", "pickle", "safetensors"
+    )
     weights = own_run / "checkpoints" / "maet" / "weights.safetensors"
     weights.write_bytes(bomb)
-    refused(mien("predict", tiny_data, "--run", own_run), "weights.safetensors", "pickle")
+    refused(command("predict", tiny_data, "--run", own_run), "weights.safetensors", "pickle")
     weights.rename(weights.with_name("pytorch_model.bin"))
-    refused(mien("predict", tiny_data, "--run", own_run), "pytorch_model.bin", "pickle")
+    refused(command("predict", tiny_data, "--run", own_run), "pytorch_model.bin", "pickle")
     assert not (tmp_path / "boom").exists()
 
 
-def test_damaged_weights_are_refused(mien: Any, own_run: Path, tiny_data: Path, tmp_path: Path) -> None:  # noqa: F811
+def test_damaged_weights_are_refused(
+    command: Command, own_run: Path, tiny_data: Path, tmp_path: Path
+) -> None:
     weights = own_run / "checkpoints" / "maet" / "weights.safetensors"
     whole = weights.read_bytes()
     weights.write_bytes(whole[: len(whole) // 2])
     out = tmp_path / "out.csv"
     refused(
-        mien("predict", tiny_data, "--run", own_run, "--out", out), str(weights), "damaged", "Copy it again"
+        command("predict", tiny_data, "--run", own_run, "--out", out),
+        str(weights),
+        "damaged",
+        "Copy it again",
     )
     weights.unlink()
-    refused(mien("predict", tiny_data, "--run", own_run, "--out", out), str(weights), "no such file")
+    refused(command("predict", tiny_data, "--run", own_run, "--out", out), str(weights), "no such file")
     assert not out.exists()
 
 
@@ -166,26 +181,27 @@ def test_damaged_weights_are_refused(mien: Any, own_run: Path, tiny_data: Path, 
     ],
 )
 def test_a_model_json_that_does_not_fit_is_refused(
-    mien: Any,
+    command: Command,
     own_run: Path,
     tiny_data: Path,
     change: Any,
-    says: str,  # noqa: F811
+    says: str,
 ) -> None:
     path = own_run / "checkpoints" / "maet" / "model.json"
     meta = json.loads(path.read_bytes())
     change(meta)
     path.write_text(json.dumps(meta), encoding="utf-8")
-    refused(mien("predict", tiny_data, "--run", own_run), says)
+    refused(command("predict", tiny_data, "--run", own_run), says)
 
 
-def test_no_run_and_no_recording(mien: Any, tiny_run: Path, tiny_data: Path, tmp_path: Path) -> None:  # noqa: F811
-    refused(mien("predict", tiny_data, "--run", tmp_path), str(tmp_path), "no trained model", "mien run")
-    refused(mien("predict", tmp_path / "nowhere", "--run", tiny_run), str(tmp_path / "nowhere"))
+def test_no_run_and_no_recording(command: Command, tiny_run: Path, tiny_data: Path, tmp_path: Path) -> None:
+    refused(command("predict", tiny_data, "--run", tmp_path), str(tmp_path), "no trained model", "mien run")
+    refused(command("predict", tmp_path / "nowhere", "--run", tiny_run), str(tmp_path / "nowhere"))
 
 
 def test_the_checkpoint_is_safetensors_and_plain_json(tiny_run: Path) -> None:
     state, meta = train.load_weights(tiny_run / "checkpoints" / "maet")
     assert {name.split("/")[0] for name in state} == {"network", "scaler"}
-    assert meta["n_trials"] == 84
+    samples = pd.read_parquet(tiny_run / "samples.parquet")
+    assert meta["n_trials"] == samples.loc[samples["selected"], "trial"].nunique()
     assert meta["classes"] == classes_of(tiny_run)

@@ -80,6 +80,8 @@ def _bars(quiet: bool = False) -> Iterator[Callable[[str, int, int, str], None]]
         tasks: dict[str, Any] = {}
 
         def tell(stage: str, done: int, total: int, text: str) -> None:
+            if not total:
+                return
             if stage not in tasks:
                 tasks[stage] = bars.add_task(stage, total=total, text="")
             shown = text if len(text) < 50 else text[:47] + "..."

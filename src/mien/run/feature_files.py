@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mien import datasets
-from mien.core import Features, InputError, Recording, UnknownNameError, natural_key
+from mien.core import Features, InputError, Recording, UnknownNameError, natural_key, normalise_name
 from mien.run.extract import FeatureSpec, extract
 from mien.run.files import write_npz, write_parquet
 from mien.run.store import Store
@@ -52,6 +52,8 @@ def write_features(
 
     out, tell = Path(out), progress or (lambda *_: None)
     specs = [_spec(text, recipe) for text in wanted]
+    if compare and _comparable(specs) is None:
+        raise InputError("--compare needs EEG features", expected="--feature eeg=psd, eeg=de or eeg=de_lds")
     recordings = datasets.load(name, root)
     faults: list[str] = []
     made = extract(
@@ -94,9 +96,17 @@ def _spec(text: str, recipe: str) -> FeatureSpec:
     stream, equals, feature = text.partition("=")
     if not equals:
         raise InputError(f"--feature {text!r}", expected="stream=feature, for example eeg=de_lds")
+    feature = normalise_name(feature)
     if feature not in features.names():
         raise UnknownNameError("feature", feature, features.names())
+    if recipe not in ("corrected", "released"):
+        raise UnknownNameError("recipe", recipe, ("corrected", "released"))
     return FeatureSpec(modality=stream, name=feature, recipe="corrected" if feature == "shipped" else recipe)
+
+
+def _comparable(specs: Sequence[FeatureSpec]) -> FeatureSpec | None:
+    """The features of which the data set's authors ship their own."""
+    return next((s for s in specs if s.modality == "eeg" and s.name in ("psd", "de", "de_lds")), None)
 
 
 def _window_rows(spec: FeatureSpec, recording: Recording, trial: Any, made: Features) -> Any:
@@ -127,9 +137,8 @@ def _compare(
     """Our EEG features against the shipped ones of the same kind, subject by subject."""
     from mien import features, report
 
-    eeg = next((s for s in specs if s.modality == "eeg" and s.name in ("psd", "de", "de_lds")), None)
-    if eeg is None:
-        raise InputError("--compare needs EEG features", expected="--feature eeg=psd, eeg=de or eeg=de_lds")
+    eeg = _comparable(specs)
+    assert eeg is not None
     pairs: dict[str, tuple[list[Any], list[Any]]] = {}
     bands: Sequence[str] = ()
     for r in recordings:

@@ -15,6 +15,12 @@ from mien.core import InputError, Recording
 from mien.run.config import FeaturePart
 from mien.run.extract import FeatureSpec
 
+_META = (
+    *("model", "recipe", "config", "classes", "streams", "features", "axes", "normalise", "temperature"),
+    *("n_trials", "n_subjects", "dataset"),
+)
+"""What ``model.json`` of a run must say."""
+
 
 def predict_recording(
     recording: str | Path, *, run: str | Path, out: str | Path | None = None
@@ -40,11 +46,7 @@ def predict_recording(
 
     folder = _checkpoint(Path(run))
     state, meta = train.load_weights(folder)
-    network = models.create(meta["model"], recipe=meta["recipe"], **meta["config"])
-    network.load_state_dict(
-        {k.removeprefix("network/"): v for k, v in state.items() if k.startswith("network/")}
-    )
-    network.eval()
+    network = _network(folder, state, meta)
     recordings = datasets.load(meta["dataset"], recording)
     table, notes = _table(recordings, meta)
     scaler = _scaler(table, meta, state)
@@ -87,6 +89,25 @@ def _checkpoint(run: Path) -> Path:
             remedy="finish the run with: mien run STUDY.toml",
         )
     return folders[0]
+
+
+def _network(folder: Path, state: Mapping[str, Any], meta: Mapping[str, Any]) -> Any:
+    missing = [key for key in _META if key not in meta]
+    if missing:
+        raise InputError(
+            f"lacks {', '.join(missing)}", file=folder / "model.json", remedy="run the study again"
+        )
+    network = models.create(meta["model"], recipe=meta["recipe"], **meta["config"])
+    weights = {k.removeprefix("network/"): v for k, v in state.items() if k.startswith("network/")}
+    shapes = {k: tuple(v.shape) for k, v in network.state_dict().items()}
+    if {k: tuple(v.shape) for k, v in weights.items()} != shapes:
+        raise InputError(
+            "does not fit the model that model.json describes",
+            file=folder / "weights.safetensors",
+            remedy="copy both from the same run",
+        )
+    network.load_state_dict(weights)
+    return network.eval()
 
 
 def _table(recordings: Sequence[Recording], meta: Mapping[str, Any]) -> tuple[Table, list[str]]:
