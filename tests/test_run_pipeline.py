@@ -14,10 +14,11 @@ import pytest
 from scipy.io import loadmat, savemat
 
 import mien.batches
+import mien.report
 import mien.train
 from conftest import tiny_study
 from mien import protocols
-from mien.core import InputError
+from mien.core import InputError, UnknownNameError
 from mien.datasets import DatasetWarning
 from mien.run import study
 from mien.run.config import load_study
@@ -289,10 +290,10 @@ def test_an_estimator_may_be_the_system_and_gets_its_options(tiny_data: Path, tm
     assert read(run, "audit.json")["verdict"] == "clean"
 
 
-def test_a_folder_that_was_removed_holds_nothing_of_the_old_study(tiny_data: Path, tmp_path: Path) -> None:
+def test_a_folder_that_is_used_again_holds_nothing_of_the_old_study(tiny_data: Path, tmp_path: Path) -> None:
     plan = tiny_study(tiny_data, train={"epochs": 1})
-    study(plan, tmp_path / "run", workers=1)
-    shutil.rmtree(tmp_path / "run")
+    with pytest.raises(UnknownNameError, match="embed_dimm"):  # found when features and folds are there
+        study(plan, tmp_path / "run", overrides=["model.config.embed_dimm=8"], workers=1)
     run = study(plan, tmp_path / "run", overrides=["data.options.sessions=[1, 3]"], workers=1)
     assert set(pd.read_parquet(run / "predictions.parquet")["session"]) == {"1", "3"}
 
@@ -376,6 +377,9 @@ def test_the_test_subjects_data_do_not_touch_the_model(
         scalers.append(scaler.to_arrays())
         return scaler
 
+    monkeypatch.setattr(
+        mien.report, "write_report", lambda *_: None
+    )  # takes the longest and is not looked at
     monkeypatch.setattr(mien.train, "fit", spy)
     monkeypatch.setattr(mien.batches, "fit_scaler", spy_scaler)
     for name, root in (("before", tiny_data), ("after", own_copy)):

@@ -93,7 +93,7 @@ def trained(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[
     return plan, study(plan, tmp_path_factory.mktemp("undisturbed") / "run", workers=1)
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_killed_while_training(trained: tuple[dict[str, Any], Path], tmp_path: Path, workers: int) -> None:
     """Only the parent is killed: its workers must end by themselves."""
     plan, undisturbed = trained
