@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -389,7 +389,9 @@ def _check_predictions(run: RunContent, predictions: pd.DataFrame, notes: Notes)
     done: dict[tuple[Any, ...], set[str]] = {}
     present: dict[Any, NDArray[np.bool_]] = {}
     keys = ["protocol", "seed", *group, "fold"]
-    for key, rows in predictions.groupby(keys, sort=True, dropna=False, observed=True).indices.items():
+    groups = predictions.groupby(keys, sort=True, dropna=False, observed=True).indices
+    for case, rows in groups.items():
+        key = cast("tuple[Any, ...]", case)  # several keys: always a tuple
         protocol, seed, name = str(key[0]), int(key[1]), str(key[-1])
         fold = by_name.get((protocol, seed, name))
         if fold is None:
@@ -402,12 +404,13 @@ def _check_predictions(run: RunContent, predictions: pd.DataFrame, notes: Notes)
             present[modalities] = _present(run, modalities)
         times = np.bincount(at[rows], minlength=len(run.ids))
         expected = fold.test & present[modalities]
-        for mask, text in (
+        faulty: tuple[tuple[NDArray[np.bool_], str], ...] = (
             ((times > 0) & (fold.train | fold.val), "predicted samples stand in training or validation"),
             ((times > 0) & ~(fold.train | fold.val | fold.test), "predicted samples are in no part"),
             (times > 1, "samples are predicted more than once"),
             (expected & (times == 0), "tested samples have no prediction"),
-        ):
+        )
+        for mask, text in faulty:
             if mask.any():
                 notes.add("predictions", protocol, text, _case(run, fold, mask))
     for key, found in done.items():
@@ -429,8 +432,7 @@ def _present(run: RunContent, modalities: Any) -> NDArray[np.bool_]:
     columns = [f"present_{m}" for m in str(modalities).split("+")]
     if modalities is None or not all(c in run.samples for c in columns):
         return np.ones(len(run.ids), np.bool_)
-    present: NDArray[np.bool_] = run.samples[columns].eq(True).to_numpy(np.bool_).any(axis=1)
-    return present
+    return np.asarray(run.samples[columns].eq(True).to_numpy(np.bool_).any(axis=1), np.bool_)
 
 
 def _check_columns(run: RunContent, predictions: pd.DataFrame, at: NDArray[np.int64], notes: Notes) -> None:

@@ -211,7 +211,9 @@ def _masks(folds: Sequence[Mapping[str, Any]], samples: pd.DataFrame) -> Iterato
 
 
 def _positions(index: pd.Index, wanted: Sequence[str], where: str) -> NDArray[np.int64]:
-    found: NDArray[np.int64] = index.get_indexer(list(wanted))
+    import pandas as pd
+
+    found: NDArray[np.int64] = index.get_indexer(pd.Index(list(wanted)))
     if len(found) and found.min() < 0:
         raise InputError(
             f"{where} names {wanted[int(found.argmin())]!r}, which is not among the samples",

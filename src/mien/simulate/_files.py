@@ -31,7 +31,7 @@ def write_workbook(path: Path, rows: Sequence[Sequence[object]]) -> None:
     import openpyxl
 
     book = openpyxl.Workbook()
-    sheet = book.active
+    sheet = book.worksheets[0]
     for row in rows:
         sheet.append(list(row))
     book.properties.creator = "mien simulate"
