@@ -18,6 +18,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "io": {"core"},
     "signal": {"core"},
     "datasets": {"core", "io"},
+    "timeline": {"core", "signal"},
     "features": {"core", "signal", "vision"},
     "protocols": {"core"},
     "batches": {"core"},

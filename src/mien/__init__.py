@@ -15,6 +15,7 @@ _PARTS = (
     "io",
     "signal",
     "datasets",
+    "timeline",
     "features",
     "protocols",
     "batches",

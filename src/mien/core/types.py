@@ -110,14 +110,18 @@ class Stream:
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    """Something that happened: a marker, a blink, an expression."""
+    """Something that happened: a marker, a blink, an expression.
+
+    ``clock`` names the device clock it was stamped with, as for a :class:`Stream`.
+    """
 
     kind: str
     span: Span
     value: str | float | int | None = None
+    clock: str = "recording"
 
     def __post_init__(self) -> None:
-        _require_text(self, "kind")
+        _require_text(self, "kind", "clock")
 
 
 @dataclass(frozen=True, kw_only=True)

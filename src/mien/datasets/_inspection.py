@@ -55,6 +55,8 @@ class Inspection:
         Name of the data set and the folder that was looked at.
     found
         One mapping per subject: what there is.
+    sessions
+        One mapping per subject and session with raw recordings: what there is.
     counts
         Name to ``(found, expected)``; expected is None where nothing is known.
     faults
@@ -66,6 +68,7 @@ class Inspection:
     dataset: str
     root: str
     found: tuple[Mapping[str, Any], ...] = ()
+    sessions: tuple[Mapping[str, Any], ...] = ()
     counts: Mapping[str, tuple[float, float | None]] = field(default_factory=dict)
     faults: tuple[Fault, ...] = ()
     notes: tuple[str, ...] = ()
@@ -82,6 +85,7 @@ class Inspection:
             "root": self.root,
             "ok": self.ok,
             "found": [dict(f) for f in self.found],
+            "sessions": [dict(s) for s in self.sessions],
             "counts": {name: {"found": a, "expected": b} for name, (a, b) in self.counts.items()},
             "faults": [asdict(f) for f in self.faults],
             "notes": list(self.notes),

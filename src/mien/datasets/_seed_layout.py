@@ -73,3 +73,26 @@ FOLDERS: tuple[str, ...] = (EEG_FOLDER, FEATURES_FOLDER, EYE_FOLDER, LABELS_FOLD
 WORKBOOK = "emotion_label_and_stimuli_order.xlsx"
 TRUTH = "truth.json"
 """Stands in the root of a made-up copy."""
+
+EEG_RAW_FOLDER = "EEG_raw"
+EYE_RAW_FOLDER = "EYE_raw"
+TRIGGER_FOLDER = "save_info"
+RAW_FOLDERS: tuple[str, ...] = (EEG_RAW_FOLDER, EYE_RAW_FOLDER, TRIGGER_FOLDER)
+"""Folders with one file per subject and session, ``{subject}_{yyyymmdd}_{session}`` and the ending below."""
+RAW_ENDINGS: dict[str, str] = {
+    EEG_RAW_FOLDER: ".cnt",
+    EYE_RAW_FOLDER: ".tsv",
+    TRIGGER_FOLDER: "_trigger_info.csv",
+}
+RAW_EEG_RATE = 1000.0
+"""Samples per second of ``EEG_raw``."""
+GAZE_RATE = 250.0
+"""Samples per second of ``EYE_raw``."""
+RAW_EXTRA_CHANNELS: dict[str, tuple[str, ...]] = {
+    "reference": ("M1", "M2"),
+    "ecg": ("ECG",),
+    "eog": ("HEO", "VEO"),
+}
+"""What the raw EEG files hold besides the 62 EEG channels: mastoids, heart, eyes."""
+UNUSABLE_TRIGGERS: dict[str, str] = {"14_20221015_1": "14:25:34", "9_20221111_3": "14:01:27"}
+"""Raw EEG files whose triggers cannot be used, to the time of day at their first sample (whole seconds)."""

@@ -27,6 +27,7 @@ from mien.datasets._seed_layout import (
     FOLDERS,
     LABELS_FOLDER,
     N_CLIPS,
+    RAW_FOLDERS,
     TRUTH,
     WINDOW_SECONDS,
 )
@@ -202,9 +203,9 @@ def survey(root: str | Path, *, subjects: Collection[str] | None = None) -> Surv
         The folder is missing, or is no copy of the data set, or a chosen subject is not there.
     """
     root = Path(root)
-    folders = find_folders(root)
+    folders = tuple(name for name in find_folders(root) if name in FOLDERS)
     truth = _truth(root)
-    expected = tuple(range(1, N_CLIPS + 1)) if truth is None else _clips_of(root, truth)
+    expected = clips_expected(root)
     files, faults, notes = _subject_files(root, folders)
     there = sorted({name for by_subject in files.values() for name in by_subject}, key=natural_key)
     missing = [name for name in subjects or () if name not in there]
@@ -234,14 +235,15 @@ def survey(root: str | Path, *, subjects: Collection[str] | None = None) -> Surv
 
 def find_folders(root: Path) -> tuple[str, ...]:
     """Which of the known folders are in ``root``; says where to point instead if there are none."""
-    expected = f"a folder with at least one of {', '.join(FOLDERS)}"
+    known = (*FOLDERS, *RAW_FOLDERS)
+    expected = f"a folder with at least one of {', '.join(known)}"
     if not root.exists():
         raise InputError("no such folder", file=root, expected=expected)
     if not root.is_dir():
         raise InputError("is a file", file=root, expected=expected)
     # the names as they are listed: a file system that ignores case would also find eeg_features
     inside = sorted((p.name + "/" * p.is_dir() for p in root.iterdir()), key=natural_key)
-    folders = tuple(name for name in FOLDERS if f"{name}/" in inside)
+    folders = tuple(name for name in known if f"{name}/" in inside)
     if folders:
         return folders
     if not inside:
@@ -252,13 +254,14 @@ def find_folders(root: Path) -> tuple[str, ...]:
 
 def _where_instead(root: Path) -> str | None:
     """What a user who pointed near the right folder should do."""
+    known = (*FOLDERS, *RAW_FOLDERS)
     real = root.resolve()
-    if real.name in FOLDERS:
+    if real.name in known:
         return f"give the folder above it: {root.parent if root.name else real.parent}"
     for child in sorted(p for p in root.iterdir() if p.is_dir()):
-        if any((child / name).is_dir() for name in FOLDERS):
+        if any((child / name).is_dir() for name in known):
             return f"give the folder inside it: {child}"
-        for name in FOLDERS:
+        for name in known:
             if re.sub(r"[^a-z]", "", child.name.lower()) == name.replace("_", "").lower():
                 return f"rename {child.name} to {name} if it is that folder"
     return None
@@ -267,6 +270,12 @@ def _where_instead(root: Path) -> str | None:
 def is_simulated(root: str | Path) -> bool:
     """Whether a copy is made-up data: its ``truth.json`` says so."""
     return _truth(Path(root)) is not None
+
+
+def clips_expected(root: Path) -> tuple[int, ...]:
+    """All 80 clips, or those that the ``truth.json`` of a made-up copy lists."""
+    truth = _truth(root)
+    return tuple(range(1, N_CLIPS + 1)) if truth is None else _clips_of(root, truth)
 
 
 def _truth(root: Path) -> dict[str, Any] | None:

@@ -23,10 +23,13 @@ from mien.datasets._seed_layout import (
     CHANNELS,
     EEG_FOLDER,
     EEG_RATE,
+    EEG_RAW_FOLDER,
     EMOTIONS,
     EYE_FEATURES,
     EYE_FOLDER,
+    EYE_RAW_FOLDER,
     FEATURES_FOLDER,
+    FOLDERS,
     LABELS_FOLDER,
     N_CLIPS,
     N_SUBJECTS,
@@ -34,7 +37,18 @@ from mien.datasets._seed_layout import (
     WINDOW_SECONDS,
     session_of,
 )
-from mien.datasets._seed_survey import KINDS, Piece, Subject, Survey, is_simulated, ranges, survey
+from mien.datasets._seed_raw import RawSurvey, look_at, raw_recording, survey_raw
+from mien.datasets._seed_survey import (
+    KINDS,
+    Piece,
+    Subject,
+    Survey,
+    clips_expected,
+    find_folders,
+    is_simulated,
+    ranges,
+    survey,
+)
 from mien.io.clips import Clip, ClipSource
 
 __all__ = ["SeedVII", "example", "is_simulated"]
@@ -44,10 +58,14 @@ _SESSIONS = ("1", "2", "3", "4")
 
 @registered
 class SeedVII:
-    """Reader of the preprocessed EEG, the shipped features and the continuous labels.
+    """Reader of the preprocessed EEG, the shipped features, the continuous labels, and the raw recordings.
 
-    Whatever part of the tree is there is read: any of ``EEG_preprocessed``, ``EEG_features``,
-    ``EYE_features`` and ``continuous_labels``, each with one MATLAB file (version 5 or 7.3) per subject.
+    Whatever part of the tree is there is read. *Preprocessed* is any of ``EEG_preprocessed``,
+    ``EEG_features``, ``EYE_features`` and ``continuous_labels``, each with one MATLAB file (version 5 or 7.3)
+    per subject. *Raw* is ``EEG_raw`` (Neuroscan ``.cnt``), ``EYE_raw`` (Tobii ``.tsv``) and ``save_info``
+    (``*_trigger_info.csv``: where the clips are in the gaze), each with one file per subject and session.
+    ``load`` gives one or the other, never both, because they have no time in common: preprocessed unless
+    ``raw=True`` asks for raw, or raw is all there is.
 
     ======================  ==========  =====  =======  ====================================================
     stream                  modality    unit   rate     channels
@@ -58,14 +76,32 @@ class SeedVII:
     ``shipped_eeg_de_lds``  eeg         mixed  1/4 Hz   the same, smoothed over the clip
     ``shipped_eye``         eye         mixed  1/4 Hz   33 features
     ``intensity``           annotation  1      1/4 Hz   1: how strongly the clip's emotion was felt, recalled
+    ``raw_eeg``             eeg         V      1000 Hz  62 electrodes, as recorded; clock ``eeg``
+    ``raw_reference``       reference   V      1000 Hz  ``M1``, ``M2``; clock ``eeg``
+    ``raw_ecg``             ecg         V      1000 Hz  ``ECG``; clock ``eeg``
+    ``raw_eog``             eog         V      1000 Hz  ``HEO``, ``VEO``; clock ``eeg``
+    ``raw_gaze``            eye         mixed  250 Hz   ``gaze_x``, ``gaze_y`` (px), ``pupil_left``,
+                                                        ``pupil_right`` (m), ``eye_movement`` (0 unclassified,
+                                                        1 fixation, 2 saccade, 3 eyes not found),
+                                                        ``eye_movement_duration`` (s); NaN where lost; clock
+                                                        ``eye``
     ======================  ==========  =====  =======  ====================================================
 
-    One recording per subject and session (``sub-1_ses-2``), one trial per clip (``sub-1_ses-2_clip-25``).
-    The files hold the clips only, not what was between them: on the recording clock the clips of a session
-    follow one another without a gap, in clip order, from 0. A trial lasts as long as its EEG, or 4 s times
-    the longest of its other streams where there is no EEG. Streams of one trial may differ by one window, so
-    a stream read over ``trial.span`` gives the whole windows that it has, which may be one less than the span
-    holds; a stream that lacks the clip does not cover the span.
+    One recording per subject and session (``sub-1_ses-2``), one trial per clip (``sub-1_ses-2_clip-25``);
+    raw and preprocessed have the same ids.
+
+    *Preprocessed* files hold the clips only, not what was between them: on the recording clock the clips of a
+    session follow one another without a gap, in clip order, from 0. A trial lasts as long as its EEG, or 4 s
+    times the longest of its other streams where there is no EEG. Streams of one trial may differ by one
+    window, so a stream read over ``trial.span`` gives the whole windows that it has, which may be one less
+    than the span holds; a stream that lacks the clip does not cover the span.
+
+    *Raw* files hold the whole session. The recording clock is that of the EEG (0: its first sample), and the
+    trials lie between its triggers, of which the first two are start and end of the session's first clip, and
+    so on. Where the EEG is absent, or its triggers do not come in such pairs, it is the eye tracker's, with
+    the clips of the trigger file. ``recording.clocks`` names the device whose clock it is; the other device's
+    streams are on their own clock until ``mien.timeline.align(recording)`` has fitted it by the markers that
+    both have (events of kind ``marker``: 1 starts a clip, 2 ends it).
     """
 
     card = Card(
@@ -95,6 +131,9 @@ class SeedVII:
             "The pupil features had a component removed that was estimated over all subjects together.",
             "The range of the continuous labels is not documented.",
             "All subjects see the same clips, so a clip that was seen in training gives the label away.",
+            "The triggers of the raw EEG files 14_20221015_1 and 9_20221111_3 cannot be used; their clips "
+            "are known to within 1 s only.",
+            "In the raw gaze file 15_20221002_4 clip 71 is shorter than for the others.",
         ),
     )
 
@@ -104,10 +143,21 @@ class SeedVII:
         *,
         subjects: Collection[str | int] | None = None,
         sessions: Collection[str | int] | None = None,
+        raw: bool | None = None,
     ) -> list[Recording]:
-        """Recordings of the chosen subjects (by their file names) and sessions (1-4); None means all.
+        """Recordings of the chosen subjects (by their file names) and sessions; reads headers only.
 
-        Reads headers only. Files and clips that are at fault are left out, with one :class:`DatasetWarning`.
+        Files and clips that are at fault are left out, with one :class:`DatasetWarning`.
+
+        Parameters
+        ----------
+        root
+            Folder that holds the data set.
+        subjects, sessions
+            Which ones (sessions are 1 to 4); None means all.
+        raw
+            True: the raw sessions. False: the preprocessed clips. None: preprocessed clips where any of their
+            folders is there, else raw sessions.
 
         Raises
         ------
@@ -116,17 +166,30 @@ class SeedVII:
             workbook contradicts the known emotions of the clips, or nothing can be used.
         """
         wanted = _chosen_sessions(sessions)
-        seen = survey(root, subjects=None if subjects is None else [str(s) for s in subjects])
-        labels = read_labels(seen.root, _clips(seen))
+        names = None if subjects is None else [str(s) for s in subjects]
+        root = Path(root)
+        folders = find_folders(root)
+        if _reads_raw(root, folders, raw):
+            seen_raw = survey_raw(root, folders, clips_expected(root), subjects=names)
+            labels = read_labels(root, clips_expected(root))
+            recordings = [
+                raw_recording(found, lambda clip: _labels(labels.emotions.get(clip)))
+                for found in seen_raw.sessions
+                if found.session in wanted
+            ]
+            faults = (*seen_raw.faults, *labels.faults)
+        else:
+            seen = survey(root, subjects=names)
+            labels = read_labels(root, _clips(seen))
+            recordings = [
+                recording
+                for subject in seen.subjects
+                for session in wanted
+                if (recording := _recording(subject, session, labels.emotions)) is not None
+            ]
+            faults = (*seen.faults, *labels.faults)
         if labels.disagreement is not None:
             raise labels.disagreement
-        faults = (*seen.faults, *labels.faults)
-        recordings = [
-            recording
-            for subject in seen.subjects
-            for session in wanted
-            if (recording := _recording(subject, session, labels.emotions)) is not None
-        ]
         if not recordings:
             why = f"{_n_faults(faults)}, the first: {faults[0]}" if faults else "no clips of these sessions"
             raise InputError(
@@ -146,22 +209,27 @@ class SeedVII:
     def inspect(
         self, root: str | Path, *, progress: Callable[[int, int, str], None] | None = None
     ) -> Inspection:
-        """Counts, faults and notes; reads every clip once, one at a time.
+        """Counts, faults and notes, of preprocessed clips and raw sessions; reads all data once, in pieces.
 
         Parameters
         ----------
         root
             Folder that holds the data set.
         progress
-            Called with the number of arrays read, how many there are, and the file being read.
+            Called with the number of arrays and sessions read, how many there are, and what is being read.
         """
+        root = Path(root)
+        folders = find_folders(root)
         seen = survey(root)
-        labels = read_labels(seen.root, _clips(seen))
-        faults = [*seen.faults, *labels.faults]
+        raw = survey_raw(root, folders, seen.expected_clips)
+        labels = read_labels(root, _clips(seen))
+        faults = [*seen.faults, *raw.faults, *labels.faults]
         if labels.disagreement is not None:
             faults.append(fault_of(labels.disagreement))
         found: list[dict[str, Any]] = []
-        done, total = 0, sum(1 for subject in seen.subjects for _ in subject.pieces())
+        sessions: list[dict[str, Any]] = []
+        done = 0
+        total = sum(1 for subject in seen.subjects for _ in subject.pieces()) + len(raw.sessions)
         for subject in seen.subjects:
             look = _Look(subject.name)
             for piece in subject.pieces():
@@ -171,16 +239,46 @@ class SeedVII:
                 done += 1
             faults.extend(look.faults())
             found.append(_found(subject) | look.intensity())
+        for session in raw.sessions:
+            if progress is not None:
+                progress(done, total, f"raw session {session.session} of subject {session.subject}")
+            row, wrong = look_at(session)
+            sessions.append(row)
+            faults.extend(wrong)
+            done += 1
         if progress is not None:
             progress(total, total, "")
+        preprocessed = any(name in FOLDERS for name in folders)
         return Inspection(
             dataset="seed_vii",
             root=str(root),
             found=tuple(found),
-            counts=_counts(seen, labels),
+            sessions=tuple(sessions),
+            counts=(_counts(seen, labels) if preprocessed else {}) | _raw_counts(raw, seen),
             faults=tuple(faults),
-            notes=_notes(seen, labels, found),
+            notes=(*_notes(seen, labels, found), *raw.notes),
         )
+
+
+def _reads_raw(root: Path, folders: Collection[str], raw: bool | None) -> bool:
+    """Whether raw sessions are wanted; an error where what is wanted is not there."""
+    has_raw = EEG_RAW_FOLDER in folders or EYE_RAW_FOLDER in folders
+    has_clips = any(name in FOLDERS for name in folders)
+    wanted = not has_clips if raw is None else raw
+    if wanted and not has_raw:
+        raise InputError(
+            f"holds no raw recordings, only {', '.join(folders)}",
+            file=root,
+            expected=f"{EEG_RAW_FOLDER} or {EYE_RAW_FOLDER}",
+        )
+    if not wanted and not has_clips:
+        raise InputError(
+            f"holds no preprocessed clips, only {', '.join(folders)}",
+            file=root,
+            expected=f"at least one of {', '.join(FOLDERS)}",
+            remedy="leave raw=False out to read the raw recordings",
+        )
+    return wanted
 
 
 def _n_faults(faults: Collection[Fault]) -> str:
@@ -360,12 +458,26 @@ def _counts(seen: Survey, labels: Labels) -> dict[str, tuple[float, float | None
     }
 
 
+def _raw_counts(raw: RawSurvey, seen: Survey) -> dict[str, tuple[float, float | None]]:
+    """Raw files, sessions and trials against the card, or against the list of clips of made-up data."""
+    if not raw.n_files:
+        return {}
+    subjects = len(raw.subjects) if seen.simulated else N_SUBJECTS
+    sessions = subjects * len({session_of(clip) for clip in seen.expected_clips})
+    return {
+        "raw subjects": (len(raw.subjects), None if seen.simulated else N_SUBJECTS),
+        **{f"files {folder}": (n, sessions) for folder, n in raw.n_files.items()},
+        "raw sessions": (len(raw.sessions), sessions),
+        "raw trials": (sum(len(s.clips) for s in raw.sessions), subjects * len(seen.expected_clips)),
+    }
+
+
 def _notes(seen: Survey, labels: Labels, found: list[dict[str, Any]]) -> tuple[str, ...]:
     notes = [*seen.notes, *labels.notes]
     if seen.simulated:
         notes.insert(0, "made-up data: counts are compared with the clips in truth.json, not with the card")
     absent = [kind.folder for kind in KINDS if kind.folder not in seen.folders]
-    if absent:
+    if absent and seen.folders:
         notes.append(f"folders that are not there: {', '.join(dict.fromkeys(absent))}")
     known = [f for f in found if f["intensity_min"] is not None]
     if known:

@@ -152,6 +152,11 @@ def compute(
     if wanted not in recording.streams:
         raise UnknownNameError(f"stream of {recording.id}", wanted, recording.streams)
     source = recording.streams[wanted]
+    if source.clock != "recording" and source.clock not in recording.clocks:
+        raise InputError(
+            f"stream {wanted!r} of {recording.id} is on the clock {source.clock!r}, its trials are not",
+            remedy="align it first: mien.timeline.align(recording)",
+        )
     trials = _trials(recording, trial)
     parts = [_checked(function, source.read(t.span), settings) for t in trials if source.covers(t.span)]
     if not parts:

@@ -6,17 +6,29 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mien.core.errors import InputError
 from mien.core.time import to_samples
-from mien.io.mat import MatFile
 
 _TOLERANCE = 1e-6
 """Seconds by which a span may overshoot a clip: rounding of sums of durations, far below one sample."""
+
+
+class ClipFile(Protocol):
+    """A file with an array per clip, such as :class:`~mien.io.mat.MatFile`."""
+
+    @property
+    def path(self) -> Path:
+        """The file, for messages and fingerprints."""
+        ...
+
+    def read(self, name: str, /) -> NDArray[Any]:
+        """One clip's array; it may be changed."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -40,7 +52,7 @@ class Clip:
     start: float
     duration: float
     n_times: int
-    file: MatFile
+    file: ClipFile
     key: str
 
     @property
