@@ -38,9 +38,9 @@ class Table:
         Sample ids (samples,).
     trial_of
         Number of the trial of each sample (samples,).
-    trials, subjects, stimuli
+    trials, subjects, sessions, stimuli
         The ids behind the numbers.
-    subject, stimulus, label
+    subject, session, stimulus, label
         One number per trial (trials,); the label is the most frequent one among the trial's samples.
     """
 
@@ -58,15 +58,16 @@ class Table:
         self.trials, self.trial_of = _encode([s.trial for s in rows])
         _, first = np.unique(self.trial_of, return_index=True)
         self.subjects, subject = _encode([s.subject for s in rows])
+        self.sessions, session = _encode([s.session for s in rows])
         self.stimuli, stimulus = _encode([s.stimulus for s in rows])
-        for what, code in (("subject", subject), ("stimulus", stimulus)):
+        for what, code in (("subject", subject), ("session", session), ("stimulus", stimulus)):
             mixed = np.flatnonzero(code != code[first][self.trial_of])
             if len(mixed):
                 raise InputError(
                     f"trial {rows[mixed[0]].trial!r} has samples of more than one {what}",
-                    expected="one subject and one stimulus in a trial, and trial ids that differ",
+                    expected="one subject, session and stimulus in a trial, and trial ids that differ",
                 )
-        self.subject, self.stimulus = subject[first], stimulus[first]
+        self.subject, self.session, self.stimulus = subject[first], session[first], stimulus[first]
         self.label = most_frequent(self.trial_of, np.array([s.label for s in rows], np.int64))
 
     @property
