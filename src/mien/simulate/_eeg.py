@@ -14,7 +14,7 @@ from mien.simulate._head import electrode_positions
 BAND_EDGES = ((1.0, 4.0), (4.0, 8.0), (8.0, 14.0), (14.0, 31.0), (31.0, 50.0))
 BASE_MICROVOLT2 = (60.0, 25.0, 30.0, 12.0, 5.0)
 """Power of the five bands, before sources, in µV²."""
-SOURCE_GAIN = 0.5
+SOURCE_GAIN = 0.2
 """Root-mean-square change of a feature's log power per unit of a source."""
 BLINK_MICROVOLT = 90.0
 
@@ -61,6 +61,40 @@ def draw_bad_channels(seed: int, subject: int, session: int) -> dict[str, str]:
     return {CHANNELS[rng.integers(len(CHANNELS))]: str(rng.choice(["dead", "noisy"]))}
 
 
+def brain_clip(
+    z: NDArray[np.float64], *, seconds: int, head: HeadModel, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """What the brain alone gives in one clip: the first random numbers :func:`eeg_clip` draws.
+
+    Parameters are those of :func:`eeg_clip`.
+
+    Returns
+    -------
+    ndarray
+        (62, seconds × 200) in µV: 1/f noise in five bands whose powers follow the sources.
+    """
+    n_times = int(seconds * EEG_RATE)
+    log_power = head.baseline + np.einsum("bck,tk->tbc", head.mixing, z)
+    frequency = scipy.fft.rfftfreq(n_times, 1 / EEG_RATE)
+    noise = rng.standard_normal((len(CHANNELS), 2 * len(frequency)), dtype=np.float32).view(np.complex64)
+    spectrum = head.smear @ noise
+    window = int(WINDOW_SECONDS * EEG_RATE)
+    of_window = np.minimum(np.arange(-(-n_times // window)), len(z) - 1)
+    eeg = np.zeros((len(CHANNELS), n_times), dtype=np.float32)
+    for b, (low, high) in enumerate(BAND_EDGES):
+        inside = np.flatnonzero((frequency >= low) & (frequency < high))
+        shape = 1 / np.sqrt(frequency[inside])
+        part = np.zeros_like(spectrum)
+        # unit variance: sum over bins of 2 |X|² / n² with E|X|² = 2 shape²
+        part[:, inside] = spectrum[:, inside] * (shape * n_times / (2 * np.sqrt((shape**2).sum()))).astype(
+            np.float32
+        )
+        carrier = scipy.fft.irfft(part, n=n_times)
+        gain = np.exp(0.5 * log_power[of_window, b]).astype(np.float32).T
+        eeg += carrier * np.repeat(gain, window, axis=1)[:, :n_times]
+    return eeg
+
+
 def eeg_clip(
     z: NDArray[np.float64],
     *,
@@ -90,24 +124,7 @@ def eeg_clip(
         muscle bursts, what a notch filter leaves of 50 Hz hum, and bad channels.
     """
     n_times = int(seconds * EEG_RATE)
-    log_power = head.baseline + np.einsum("bck,tk->tbc", head.mixing, z)
-    frequency = scipy.fft.rfftfreq(n_times, 1 / EEG_RATE)
-    noise = rng.standard_normal((len(CHANNELS), 2 * len(frequency)), dtype=np.float32).view(np.complex64)
-    spectrum = head.smear @ noise
-    window = int(WINDOW_SECONDS * EEG_RATE)
-    of_window = np.minimum(np.arange(-(-n_times // window)), len(z) - 1)
-    eeg = np.zeros((len(CHANNELS), n_times), dtype=np.float32)
-    for b, (low, high) in enumerate(BAND_EDGES):
-        inside = np.flatnonzero((frequency >= low) & (frequency < high))
-        shape = 1 / np.sqrt(frequency[inside])
-        part = np.zeros_like(spectrum)
-        # unit variance: sum over bins of 2 |X|² / n² with E|X|² = 2 shape²
-        part[:, inside] = spectrum[:, inside] * (shape * n_times / (2 * np.sqrt((shape**2).sum()))).astype(
-            np.float32
-        )
-        carrier = scipy.fft.irfft(part, n=n_times)
-        gain = np.exp(0.5 * log_power[of_window, b]).astype(np.float32).T
-        eeg += carrier * np.repeat(gain, window, axis=1)[:, :n_times]
+    eeg = brain_clip(z, seconds=seconds, head=head, rng=rng)
     eeg += _blink_artefact(blinks, n_times)
     eeg += _muscle_artefact(n_times, rng)
     time = np.arange(n_times) / EEG_RATE

@@ -18,12 +18,16 @@ from mien.datasets._seed_layout import BANDS, CHANNELS, CLIP_EMOTIONS, EMOTIONS,
 from mien.signal import lds_smooth
 from mien.signal.seed_released import released_psd
 from mien.simulate import _latent, _oracle
-from mien.simulate._eeg import BASE_MICROVOLT2, HeadModel, draw_bad_channels, draw_head, eeg_clip
+from mien.simulate._eeg import BASE_MICROVOLT2, HeadModel, draw_bad_channels, draw_head
 from mien.simulate._files import write_mat, write_workbook
-from mien.simulate._gaze import Gaze, eye_features, gaze_clip
+from mien.simulate._gaze import eye_features
+from mien.simulate._raw import describe, plan, truth_of, write_session
+from mien.simulate._truth import Person
 
 KINDS = ("eeg_preprocessed", "eeg_features", "eye_features", "continuous_labels", "workbook")
-"""What can be written; the names of the folders of the real data set in lower case."""
+"""What is written by default; the names of the folders of the real data set in lower case."""
+RAW_KINDS = ("eeg_raw", "eye_raw", "save_info")
+"""What is written when asked for: a session as it is recorded; ``raw`` is short for the three."""
 
 Progress = Callable[[int, int, str], None]
 
@@ -58,17 +62,19 @@ def simulate(
     effect
         Strength of emotion: 0 is none, 1 the calibrated default.
     kinds
-        Any of :data:`KINDS`.
+        Any of :data:`KINDS` and :data:`RAW_KINDS`, or ``raw``. Raw recordings take about 16 MB a minute.
     workers
-        Processes that write subjects side by side.
+        Processes that write subjects and raw recordings side by side.
 
     Returns
     -------
     Path
         The folder, laid out as the real data set, with ``truth.json`` in it: every parameter of the model
-        (:mod:`mien.simulate._latent`), bad channels, and the oracles.
+        (:mod:`mien.simulate._latent`), bad channels, and the oracles; with raw recordings also when clips
+        and rests were, clocks and artefacts (:func:`mien.simulate._raw.truth_of`).
     """
     out = Path(out)
+    kinds = tuple(k for kind in kinds for k in (RAW_KINDS if kind == "raw" else (kind,)))
     _check(out, subjects=subjects, clips=clips, seconds=seconds, effect=effect, kinds=kinds, workers=workers)
     latent = _latent.draw(seed, n_subjects=subjects, n_clips=clips, seconds=seconds, effect=effect)
     head = draw_head(seed, n_sources=_latent.N_EEG)
@@ -76,10 +82,10 @@ def simulate(
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
-        jobs = [(latent, head, s, tuple(kinds), partial) for s in range(subjects)]
-        for done, subject in enumerate(_run(jobs, workers=workers), start=1):
+        jobs = [(latent, head, s, n, kinds, partial) for s, n in _parts(latent, kinds)]
+        for done, part in enumerate(_run(jobs, workers=workers), start=1):
             if progress is not None:
-                progress(done, subjects, f"subject {subject}")
+                progress(done, len(jobs), part)
         if "workbook" in kinds:
             write_workbook(partial / "emotion_label_and_stimuli_order.xlsx", _workbook_rows())
         truth = json.dumps(_truth(latent, head, kinds=kinds, seconds=seconds), indent=1, sort_keys=True)
@@ -113,52 +119,58 @@ def _check(
     if workers < 1:
         raise InputError(f"--workers {workers}", expected="1 or more")
     for kind in kinds:
-        if kind not in KINDS:
-            raise InputError(f"--kinds {kind}", expected="any of " + ", ".join(KINDS))
+        if kind not in KINDS + RAW_KINDS:
+            raise InputError(f"--kinds {kind}", expected="any of " + ", ".join((*KINDS, *RAW_KINDS, "raw")))
 
 
-_Job = tuple[_latent.Latent, HeadModel, int, tuple[str, ...], Path]
+_PROCESSED = 0
+"""Stands for a session's number in a job that writes a subject's processed files."""
+_Job = tuple[_latent.Latent, HeadModel, int, int, tuple[str, ...], Path]
+
+
+def _parts(latent: _latent.Latent, kinds: Sequence[str]) -> list[tuple[int, int]]:
+    """What can be written side by side: (subject, session)."""
+    sessions = [_PROCESSED] if set(kinds) - set(RAW_KINDS) - {"workbook"} else []
+    if set(kinds) & set(RAW_KINDS):
+        sessions += sorted({session_of(c) for c in latent.clips})
+    return [(s, n) for s in range(len(latent.subjects)) for n in sessions]
 
 
 def _run(jobs: list[_Job], *, workers: int) -> Iterator[str]:
     if workers == 1 or len(jobs) == 1:
         for job in jobs:
-            yield _write_subject(*job)
+            yield _write(*job)
         return
     with process_pool(min(workers, len(jobs))) as pool:
-        for future in as_completed([pool.submit(_write_subject, *job) for job in jobs]):
+        for future in as_completed([pool.submit(_write, *job) for job in jobs]):
             yield future.result()
 
 
-def _write_subject(
-    latent: _latent.Latent, head: HeadModel, subject: int, kinds: tuple[str, ...], folder: Path
+def _write(
+    latent: _latent.Latent,
+    head: HeadModel,
+    subject: int,
+    session: int,
+    kinds: tuple[str, ...],
+    folder: Path,
 ) -> str:
-    """All files of one subject; a clip's random numbers depend on seed, subject and clip alone."""
-    name = latent.subjects[subject]
-    z = latent.z[subject]
+    person = Person.of(latent, head, subject)
+    if session == _PROCESSED:
+        _write_processed(person, kinds, folder)
+        return f"subject {person.name}"
+    name = write_session(person, plan(latent, subject, session), kinds=kinds, folder=folder)
+    return f"recording {name}"
 
-    def gaze(c: int) -> Gaze:
-        rng = np.random.default_rng([latent.seed, 3, subject, latent.clips[c]])
-        windows = z[c, : latent.n_windows[c], _latent.N_EEG :]
-        return gaze_clip(windows, seconds=int(latent.seconds[c]), rng=rng)
 
-    def eeg(c: int, eyes: Gaze) -> NDArray[np.float64]:
-        clip = latent.clips[c]
-        return eeg_clip(
-            z[c, : latent.n_windows[c], : _latent.N_EEG],
-            seconds=int(latent.seconds[c]),
-            head=head,
-            blinks=eyes.blinks,
-            bad=draw_bad_channels(latent.seed, subject, session_of(clip)),
-            rng=np.random.default_rng([latent.seed, 4, subject, clip]),
-        )
-
-    eyes = [gaze(c) for c in range(len(latent.clips))]
+def _write_processed(person: Person, kinds: tuple[str, ...], folder: Path) -> None:
+    """All files of one subject but the raw recordings."""
+    latent, subject, name = person.latent, person.subject, person.name
+    eyes = [person.gaze(c) for c in range(len(latent.clips))]
     shipped: dict[str, list[NDArray[np.float64]]] = {"psd": [], "de": [], "de_LDS": []}
 
     def preprocessed() -> Iterator[tuple[str, NDArray[np.float64]]]:
         for c, clip in enumerate(latent.clips):
-            data = eeg(c, eyes[c])
+            data = person.eeg(c, blinks=eyes[c].blinks)
             if "eeg_features" in kinds:
                 psd = released_psd(data, rate=200.0)
                 shipped["psd"].append(psd)
@@ -191,7 +203,6 @@ def _write_subject(
             for c, clip in enumerate(latent.clips)
         )
         _mat(folder, "continuous_labels", name, felt)
-    return name
 
 
 def _mat(folder: Path, kind: str, subject: str, variables: Any) -> None:
@@ -227,7 +238,7 @@ def _truth(
         for s, name in enumerate(latent.subjects)
         for session in sorted({session_of(c) for c in latent.clips})
     }
-    return {
+    truth: dict[str, Any] = {
         "simulated": True,
         "dataset": "seed_vii",
         "seed": latent.seed,
@@ -266,6 +277,10 @@ def _truth(
         "eye": {"features": list(EYE_FEATURES)},
         "oracle": _oracle.table(_latent.model_of(latent), sources),
     }
+    if set(kinds) & set(RAW_KINDS):
+        sessions = [plan(latent, s, n) for s, n in _parts(latent, RAW_KINDS)]
+        truth["raw"] = describe() | {"recordings": {x.name: truth_of(x, latent) for x in sessions}}
+    return truth
 
 
 def example() -> dict[str, Any]:
