@@ -320,8 +320,6 @@ def topographies(
     Figure or None
         None where fewer than eight channels have a known place on the head.
     """
-    from matplotlib.patches import Circle
-
     place = topography.positions(tuple(channels))
     known = [i for i, name in enumerate(channels) if name in place]
     if len(known) < 8:
@@ -337,19 +335,8 @@ def topographies(
             topography.interpolate(points, head), extent=(-1, 1, -1, 1), origin="lower", cmap="viridis",
             vmin=0, vmax=high, interpolation="none",
         )  # fmt: skip
-        rim = Circle((0, 0), 1.0, fill=False, ec=INK, lw=1.1, zorder=4)
-        axis.add_patch(rim)
-        image.set_clip_path(rim)
-        axis.plot([-0.13, 0, 0.13], [0.992, 1.13, 0.992], color=INK, lw=1.1, zorder=3)
-        for ear in (-1, 1):
-            axis.plot(
-                ear * np.array([0.985, 1.05, 1.06, 0.985]), [0.17, 0.14, -0.14, -0.17], color=INK, lw=1.1
-            )
+        image.set_clip_path(head_outline(axis))
         axis.plot(*points.T, "o", ms=1.3, color="white", mec=INK, mew=0.25, zorder=5)
-        axis.set_xlim(-1.16, 1.16)
-        axis.set_ylim(-1.1, 1.2)
-        axis.set_aspect("equal")
-        axis.set_axis_off()
         axis.set_title(band, loc="center")
     assert image is not None
     bar = figure.colorbar(image, ax=list(axes), shrink=0.62, pad=0.01, ticks=[0, high])
@@ -449,6 +436,22 @@ def feature_agreement(panels: Sequence[Mapping[str, Any]]) -> Figure:
         axis.set_xlabel("shipped")
     axes[0].set_ylabel("ours")
     return figure
+
+
+def head_outline(axis: Axes, *, colour: str = INK, lw: float = 1.1) -> Any:
+    """Draw a head from above, nose up, with its rim at radius 1; the rim comes back, to clip by."""
+    from matplotlib.patches import Circle
+
+    rim = Circle((0, 0), 1.0, fill=False, ec=colour, lw=lw, zorder=4)
+    axis.add_patch(rim)
+    axis.plot([-0.13, 0, 0.13], [0.992, 1.13, 0.992], color=colour, lw=lw, zorder=3)
+    for ear in (-1, 1):
+        axis.plot(ear * np.array([0.985, 1.05, 1.06, 0.985]), [0.17, 0.14, -0.14, -0.17], color=colour, lw=lw)
+    axis.set_xlim(-1.16, 1.16)
+    axis.set_ylim(-1.1, 1.2)
+    axis.set_aspect("equal")
+    axis.set_axis_off()
+    return rim
 
 
 def _axes(n: int, *, height: float, columns: int = 1, width: float = WIDTH) -> tuple[Figure, list[Axes]]:
