@@ -132,6 +132,20 @@ def test_an_invalid_window_is_absent_and_dropped_only_where_nothing_is_left():
     assert [(d["reason"], d["count"]) for d in dropped] == [("invalid in every stream", 1)]
 
 
+def test_a_stream_may_be_invalid_in_all_of_a_trial():
+    features = {
+        ("eeg", "a"): feats([0, 4], valid=[True, True]),
+        ("eye", "a"): feats([0, 4], valid=[False, False]),
+        ("eye", "b"): feats([0, 4], valid=[False, False]),
+    }
+    table, dropped = table_of(features, [trial("a"), trial("b")])
+    assert [s.trial for s in table.samples] == ["a", "a"]
+    assert table.present["eeg"].all()
+    assert not table.present["eye"].any()
+    assert np.isnan(table.inputs["eye"]).all()
+    assert [(d["id"], d["reason"], d["count"]) for d in dropped] == [("b", "invalid in every stream", 2)]
+
+
 def test_a_missing_value_stays_nan_in_the_table_and_is_zero_in_a_batch():
     values = np.array([[1.0, np.nan], [3.0, 5.0], [5.0, 9.0]])
     made = {("eeg", "a"): feats([0, 4, 8], values=values), ("eye", "a"): feats([0, 4, 8])}

@@ -66,6 +66,7 @@ def real_keys() -> dict[str, Any]:
     add(config.Study, "")
     parts = {
         "data": config.DataPart,
+        "clean": config.CleanPart,
         "features": config.FeaturePart,
         "selection": config.SelectionPart,
         "model": config.ModelPart,
@@ -133,6 +134,28 @@ def test_the_first_study_runs(folder: Path, monkeypatch: pytest.MonkeyPatch):
     rows = (folder / "probabilities.csv").read_text(encoding="utf-8").splitlines()
     assert rows[0].startswith("trial,subject,start,duration,modalities,disgust")
     assert {row.split(",")[4] for row in rows[1:]} == {"eeg"}
+
+
+@pytest.mark.timeout(300)
+def test_raw_recordings_become_a_report(folder: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("os.cpu_count", lambda: 1)  # one process: starting more takes longer than the work
+    page = ROOT / "docs" / "tutorial_raw.md"
+    for language, name in (("text", "steps.toml"), ("toml", "study.toml")):
+        (text,) = blocks(page, language)
+        assert text.startswith(f"# {name}\n")
+        (folder / name).write_text(text, encoding="utf-8")
+    assert config.load_steps("steps.toml") == config.load_study("study.toml").clean.parsed
+    lines = [line for block in blocks(page, "sh") for line in block.splitlines()]
+    assert [line.split()[1] for line in lines] == ["simulate", "inspect", "clean", "run", "audit"]
+    for line in lines:
+        assert run_command(line, monkeypatch) == 0, line
+    kept = list((folder / "cleaned" / "store").glob("entries/*/*/cleaned.npy"))
+    assert len(kept) == len(list((folder / "cleaned").glob("*.npy"))) == 4  # the run cleaned nothing again
+    for part in ("clocks.json", "cleaning/cleaning.json", "cleaning/sub-1_ses-3.html", "report.html"):
+        assert (folder / "result" / part).exists()
+    audit = json.loads((folder / "result" / "audit.json").read_bytes())
+    (said,) = [f for f in audit["findings"] if f["kind"] == "reach" and "cleaning" in f["evidence"]]
+    assert said["severity"] == "caution"
 
 
 @pytest.mark.slow

@@ -376,7 +376,8 @@ def test_fitted_on_other_than_the_training_samples(what: str) -> None:
     run.fits[0]["saw"][what] = protocols.hash_ids(fold_ids(run, "train") + fold_ids(run, "test"))
     report = run.audit()
     assert kinds(report, "leak") == {("loso_stimulus", "fit")}
-    assert f"{what} was fitted on other than the fold's training samples" in report.findings[0].evidence
+    of = "trials" if what == "luminance" else "samples"
+    assert f"{what} was fitted on other than the fold's training {of}" in report.findings[0].evidence
     assert report.proven["loso_stimulus"] == ()
 
 

@@ -16,7 +16,7 @@ import pytest
 from conftest import Command, refused, tiny_study
 from mien.run.config import load_study, to_toml
 
-COMMANDS = ("demo", "simulate", "inspect", "features", "run", "report", "audit", "predict")
+COMMANDS = ("demo", "simulate", "inspect", "features", "clean", "run", "report", "audit", "predict")
 
 
 @pytest.fixture

@@ -285,7 +285,7 @@ def test_an_estimator_may_be_the_system_and_gets_its_options(tiny_data: Path, tm
     model = {"name": "logistic_regression", "modalities": [["eeg", "eye"]], "config": {"C": 0.5}}
     run = study(tiny_study(tiny_data, system="logreg", model=model, train={}), tmp_path / "run", workers=1)
     assert read(run, "record.json")["models"]["logistic_regression"]["config"]["C"] == 0.5
-    assert not (run / "checkpoints").exists()
+    assert {p.name for p in (run / "checkpoints").iterdir()} == {"logistic_regression"}
     assert {r["system"] for r in read(run, "report.json")["results"]} == {"logreg"}
     assert read(run, "audit.json")["verdict"] == "clean"
 

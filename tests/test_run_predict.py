@@ -12,11 +12,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from scipy.io import loadmat
+from scipy.io import loadmat, savemat
 
-from conftest import Command, refused
+import mien.report
+from conftest import Command, refused, tiny_study
 from mien import models, train
 from mien.core import InputError
+from mien.run import study
 from mien.run.predict import predict_recording
 
 
@@ -122,7 +124,134 @@ def test_the_command_prints_a_table_and_json(
     assert "trials of 3 subjects; cross-validated scores do not describe it exactly" in done.err
     done = command("predict", tiny_data, "--run", tiny_run, "--json")
     assert done.err == ""
-    assert json.loads(done.out).keys() == {"trials", "notes"}
+    found = json.loads(done.out)
+    assert found.keys() == {"trials", "notes", "faults"}
+    assert found["faults"] == []
+
+
+# -- clips that cannot be read -----------------------------------------------------------------------------
+
+
+def test_an_unreadable_clip_is_named_and_left_out(
+    command: Command, tiny_run: Path, own_copy: Path, tmp_path: Path
+) -> None:
+    """Damage that shows only when the clip is read: bytes in the middle of its compressed block."""
+    path = own_copy / "EYE_features" / "2.mat"
+    content = {k: v for k, v in loadmat(path).items() if not k.startswith("__")}
+    last = list(content)[-1]
+    savemat(path, content, do_compression=True)
+    damaged = bytearray(path.read_bytes())
+    damaged[-80:-40] = bytes(40)
+    path.write_bytes(bytes(damaged))
+    (own_copy / "EEG_features" / "3.mat").write_text("<html>login</html>")
+    out = tmp_path / "w.csv"
+    done = command("predict", own_copy, "--run", tiny_run, "--out", out)
+    assert done.code == 1
+    assert f"left out: eye of a trial sub-2_ses-{session_of(last)}_clip-{last}: " in done.err
+    assert "left out: file EEG_features/3.mat: " in done.err
+    found = pd.read_csv(out)
+    assert found["trial"].nunique() == 3 * 28
+    used = found.groupby("trial")["modalities"].unique().map(list)
+    assert [t for t, m in used.items() if m == ["eeg"]] == [f"sub-2_ses-{session_of(last)}_clip-{last}"]
+    assert {t[:5] for t, m in used.items() if m == ["eye"]} == {"sub-3"}
+    done = command("predict", own_copy, "--run", tiny_run, "--json")
+    assert done.code == 1
+    faults = json.loads(done.out)["faults"]
+    assert [f["what"] for f in faults] == ["file", "eye of a trial"]
+    assert faults[0].keys() == {"what", "id", "subject", "reason", "count"}
+
+
+def session_of(clip: str) -> int:
+    return (int(clip) - 1) // 20 + 1
+
+
+def test_only_unreadable_clips_are_an_error(command: Command, tiny_run: Path, own_copy: Path) -> None:
+    shutil.rmtree(own_copy / "EEG_features")
+    for path in (own_copy / "EYE_features").glob("*.mat"):
+        content = {k: v for k, v in loadmat(path).items() if not k.startswith("__")}
+        savemat(path, {k: np.full_like(v, np.nan) for k, v in content.items()})
+    done = command("predict", own_copy, "--run", tiny_run)
+    assert done.code == 2
+    assert "no window of any clip can be used" in done.err
+
+
+# -- estimators --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def estimator_run(tiny_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    model = {"name": "logistic_regression", "modalities": [["eeg", "eye"], ["eye"]], "config": {"C": 0.01}}
+    plan = tiny_study(tiny_data, model=model, train={})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(mien.report, "write_report", lambda *_: None)  # takes the longest, is not looked at
+        return study(plan, tmp_path_factory.mktemp("estimator") / "run", workers=1)
+
+
+def test_an_estimator_leaves_a_model_for_new_recordings(
+    command: Command, estimator_run: Path, tiny_data: Path, tmp_path: Path
+) -> None:
+    """The probabilities once more from the shipped features and the numbers in the checkpoint."""
+    out = tmp_path / "w.csv"
+    assert command("predict", tiny_data, "--run", estimator_run, "--out", out).code == 0
+    state, meta = train.load_weights(estimator_run / "checkpoints" / "logistic_regression")
+    assert {k.rpartition("/")[0] for k in state if k.startswith("estimator/")} == {
+        "estimator/eeg+eye",
+        "estimator/eye",
+    }
+    assert meta["config"]["C"] == 0.01
+    assert meta["n_trials"] == 3 * 28
+    columns = []
+    for stream, folder, key in (("eeg", "EEG_features", "de_LDS_11"), ("eye", "EYE_features", "11")):
+        raw = loadmat(tiny_data / folder / "2.mat")[key]
+        mean, sd = (state[f"scaler/{stream}/*/{what}"].numpy() for what in ("mean", "sd"))
+        columns.append(((raw.reshape(len(raw), -1) - mean) / sd).clip(-8, 8))
+    weights, intercept = (state[f"estimator/eeg+eye/{k}"].numpy() for k in ("weights", "intercept"))
+    scores = np.concatenate(columns, axis=1) @ weights + intercept
+    expected = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+    windows = pd.read_csv(out)
+    own = windows[windows["trial"].str.startswith("sub-2_") & windows["trial"].str.endswith("_clip-11")]
+    assert set(windows["modalities"]) == {"eeg+eye"}
+    assert np.allclose(own[meta["classes"]], expected, atol=1e-5)  # float32 products of 343 values
+
+
+def test_the_estimator_of_the_streams_that_are_there_is_asked(
+    estimator_run: Path, own_copy: Path, tmp_path: Path
+) -> None:
+    (own_copy / "EEG_features").rename(tmp_path / "eeg")
+    found = predict_recording(own_copy, run=estimator_run)
+    assert {row["modalities"] for row in found["trials"]} == {"eye"}
+    state, meta = train.load_weights(estimator_run / "checkpoints" / "logistic_regression")
+    raw = loadmat(own_copy / "EYE_features" / "1.mat")["11"]
+    mean, sd = (state[f"scaler/eye/*/{what}"].numpy() for what in ("mean", "sd"))
+    scores = ((raw - mean) / sd).clip(-8, 8) @ state["estimator/eye/weights"].numpy()
+    scores = scores + state["estimator/eye/intercept"].numpy()
+    expected = (np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)).mean(axis=0)
+    (first,) = (r for r in found["trials"] if r["trial"] == "sub-1_ses-1_clip-11")
+    assert np.allclose([first["probabilities"][c] for c in meta["classes"]], expected, atol=1e-5)
+    # EEG alone: none was fitted for it, so that the one for both takes the eyes' mean
+    (own_copy / "EYE_features").rename(tmp_path / "eye")
+    (tmp_path / "eeg").rename(own_copy / "EEG_features")
+    found = predict_recording(own_copy, run=estimator_run)
+    assert {row["modalities"] for row in found["trials"]} == {"eeg"}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda state: state.pop("estimator/eye/weights"),
+        lambda state: state.update({"estimator/eye/weights": np.zeros((4, 7), np.float32)}),
+        lambda state: [state.pop(k) for k in list(state) if k.startswith("estimator/eeg")],
+    ],
+)
+def test_an_estimators_weights_that_do_not_fit_are_refused(
+    command: Command, estimator_run: Path, tiny_data: Path, tmp_path: Path, change: Any
+) -> None:
+    run = shutil.copytree(estimator_run, tmp_path / "run")
+    folder = run / "checkpoints" / "logistic_regression"
+    state, meta = train.load_weights(folder)
+    change(state)
+    train.save_weights(folder, state, meta)
+    refused(command("predict", tiny_data, "--run", run), "weights.safetensors", "does not fit")
 
 
 # -- checkpoints that are none -----------------------------------------------------------------------------

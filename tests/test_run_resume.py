@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -37,6 +38,11 @@ def bytes_of(run: Path) -> dict[str, bytes]:
     found |= {
         p.relative_to(store).as_posix(): p.read_bytes() for p in sorted(store.rglob("entries/*/*/*.npy"))
     }
+    return found
+
+
+def seconds(run: Path) -> dict[str, float]:
+    found: dict[str, float] = json.loads((run / "environment.json").read_bytes())["seconds"]
     return found
 
 
@@ -107,6 +113,8 @@ def test_killed_while_training(trained: tuple[dict[str, Any], Path], tmp_path: P
     assert 1 <= whole(run) < 6
     kept = {p: p.stat().st_mtime_ns for p in fits.glob("*/result.npz") if ".partial" not in str(p)}
     assert not (run / "record.json").exists()
+    before = seconds(run)
+    assert before["features"] > 0
     seen = []
 
     def progress(stage: str, done: int, total: int, text: str) -> None:
@@ -118,6 +126,9 @@ def test_killed_while_training(trained: tuple[dict[str, Any], Path], tmp_path: P
     assert next((done, total) for stage, done, total in seen if stage == "training") == (len(kept), 6)
     assert bytes_of(run) == bytes_of(undisturbed)
     assert not (run / ".work").exists()
+    after = seconds(run)
+    assert all(after[stage] >= before[stage] for stage in before), "a part of the time is lost"
+    assert after["training"] > before.get("training", 0.0)
 
 
 def test_killed_while_extracting_features(tiny_eeg: Path, tmp_path: Path) -> None:

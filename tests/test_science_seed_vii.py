@@ -94,7 +94,8 @@ def test_without_emotion_only_leaky_splits_score(tmp_path: Path) -> None:
         rows = study(root, out, protocol=protocol, baselines=[])
         strict, lax, leaky = (rows[p, "maet", "eeg+eye"] for p in protocol["names"])
         chance = strict["controls"]["permuted"]
-        inside += chance["low"] <= accuracy(strict) <= chance["high"]
+        is_inside = chance["low"] <= accuracy(strict) <= chance["high"]
+        inside += is_inside
         above += accuracy(lax) > lax["controls"]["permuted"]["high"]
         far += accuracy(leaky) > leaky["controls"]["permuted"]["high"] + 0.3
         assert accuracy(lax) >= 1.5 * CHANCE
@@ -104,7 +105,8 @@ def test_without_emotion_only_leaky_splits_score(tmp_path: Path) -> None:
         assert json.loads((out / "audit.json").read_bytes())["verdict"] == "leaks"  # random_window is in it
         page = (out / "report.html").read_text(encoding="utf-8")
         assert "A clip that was seen in training gives the label away" in page
-        assert "The score is inside its chance interval: nothing was shown to be recognised." in page
+        if is_inside:
+            assert "The score is inside its chance interval: nothing was shown to be recognised." in page
     # a 95 % interval misses one time in twenty; two misses in three happen in 0.7 % of all triples
     assert inside >= 2
     assert above == far == len(SEEDS)

@@ -57,6 +57,18 @@ class Luminance:
     without: Mapping[tuple[str, str], str]
     centred: bool = True
 
+    def to_arrays(self) -> dict[str, NDArray[np.float32]]:
+        """The courses under flat names ``<stimulus>/<channel>``."""
+        return {f"{stimulus}/{channel}": course for (stimulus, channel), course in self.courses.items()}
+
+    @classmethod
+    def from_arrays(
+        cls, arrays: Mapping[str, NDArray[np.float32]], *, rate: float, centred: bool = True
+    ) -> Luminance:
+        """Courses of :meth:`to_arrays` as a state to apply; who was in training is not known any more."""
+        courses = {(name.rpartition("/")[0], name.rpartition("/")[2]): a for name, a in arrays.items()}
+        return cls(courses=courses, rate=rate, subjects=(), without={}, centred=centred)
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Applied:

@@ -159,7 +159,7 @@ def pair(
             block = np.full((int(usable.sum()), shapes[s]), np.nan, dtype=np.float32)
             if s in offered:
                 here = valid[s][usable]
-                block[here] = np.asarray(offered[s].values[at[s][usable]][here]).reshape(int(here.sum()), -1)
+                block[here] = np.asarray(offered[s].values[at[s][usable]][here]).reshape(-1, shapes[s])
                 masks[s].append(here)
             else:
                 masks[s].append(np.zeros(len(block), dtype=bool))

@@ -1,6 +1,7 @@
 """Types, registry, errors, seconds and samples: what every other module stands on."""
 
 from mien.core.errors import InputError, MienError, MissingPackageError, UnknownNameError
+from mien.core.files import write_whole
 from mien.core.registry import Registry, normalise_name, registered
 from mien.core.text import natural_key
 from mien.core.time import n_windows, to_samples, to_seconds
@@ -59,4 +60,5 @@ __all__ = [
     "registered",
     "to_samples",
     "to_seconds",
+    "write_whole",
 ]

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+import inspect
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mien.core import Features, Signal
-from mien.features._shared import assemble, microvolts
+from mien.features._shared import assemble, volts
 from mien.signal import band_power, differential_entropy, flat, lds_smooth
 from mien.signal.spectrum import Method
 
@@ -26,21 +28,51 @@ BANDS: Bands = {
 """The five bands of the SEED family as its paper and page give them, in Hz."""
 
 
-def band_psd(
-    signal: Signal, *, bands: Bands, window_seconds: float, stride_seconds: float, method: Method
-) -> Array:
-    """Mean density of each band (windows, bands, channels) in µV²/Hz; NaN where a channel is flat or lost."""
-    data = microvolts(signal)
-    cut = {"rate": signal.rate, "window_seconds": window_seconds, "stride_seconds": stride_seconds}
-    power = band_power(data, bands=bands, method=method, **cut)
-    power[np.broadcast_to(flat(data, **cut)[:, None, :], power.shape)] = np.nan
-    return power
+class BandOptions:
+    """The options of every feature of EEG bands; ``psd`` has their page."""
+
+    def __init__(
+        self,
+        *,
+        bands: Bands = BANDS,
+        window_seconds: float = 4.0,
+        stride_seconds: float = 4.0,
+        method: Method = "multitaper",
+    ) -> None:
+        self.bands, self.method = bands, method
+        self.cut = {"window_seconds": window_seconds, "stride_seconds": stride_seconds}
+
+    def psd(self, signal: Signal) -> Array:
+        """Mean density of each band (windows, bands, channels) in µV²/Hz, NaN for a flat or lost channel."""
+        data = volts(signal)
+        power = 1e12 * band_power(data, rate=signal.rate, bands=self.bands, method=self.method, **self.cut)
+        dead = flat(data, rate=signal.rate, **self.cut)
+        power[np.broadcast_to(dead[:, None, :], power.shape)] = np.nan
+        return power
+
+    def entropy(self, signal: Signal) -> Array:
+        """Gaussian differential entropy in bits of the variance in each band (windows, bands, channels)."""
+        widths = np.array([high - low for low, high in self.bands.values()])
+        return numbers(differential_entropy(self.psd(signal) * widths[:, None]))
+
+    def features(self, values: Array, signal: Signal, *, extractor: str, version: str) -> Features:
+        """Features (window, band, channel) from values."""
+        return features(values, signal, bands=self.bands, extractor=extractor, version=version, **self.cut)
 
 
-def entropy(power: Array, bands: Bands) -> Array:
-    """Gaussian differential entropy in bits of the variance in each band (windows, bands, channels)."""
-    widths = np.array([high - low for low, high in bands.values()])
-    return numbers(differential_entropy(power * widths[:, None]))
+def with_band_options(make: Callable[..., Features]) -> Callable[..., Features]:
+    """Turn a function of a signal and :class:`BandOptions` into a feature that has all these options."""
+    first, _, *own = inspect.signature(make).parameters.values()
+    names = [p.name for p in own]
+
+    @functools.wraps(make)
+    def feature(signal: Signal, **options: Any) -> Features:
+        mine = {name: options.pop(name) for name in names if name in options}
+        return make(signal, BandOptions(**options), **mine)
+
+    parameters = [first, *inspect.signature(BandOptions).parameters.values(), *own]
+    feature.__signature__ = inspect.Signature(parameters, return_annotation=Features)  # type: ignore[attr-defined]
+    return feature
 
 
 def numbers(values: Array) -> Array:

@@ -61,15 +61,20 @@ def missing(features: Features) -> dict[str, int]:
     return {label: int(n) for label, n in zip(features.axes[names[last]], counts, strict=True) if n}
 
 
-def microvolts(signal: Signal) -> Array:
-    """The data of a signal in volts as float64 microvolts."""
+def volts(signal: Signal) -> Array:
+    """The data of a signal that must be in volts, as they are."""
     if signal.unit != "V":
         raise InputError(
             f"the signal's unit is {signal.unit!r}",
             expected="'V'",
             remedy="choose a stream in volts or set the unit where the file is read",
         )
-    return np.asarray(signal.data, dtype=np.float64) * 1e6
+    return signal.data
+
+
+def microvolts(signal: Signal) -> Array:
+    """The data of a signal in volts as float64 microvolts."""
+    return np.asarray(volts(signal), dtype=np.float64) * 1e6
 
 
 def assemble(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from mien.core import Features, Signal, registered, to_samples
 from mien.features import _eeg, _released_eeg
 from mien.features._shared import Info, signal_valid, usable
-from mien.signal.spectrum import Method
 
 INFO = Info(
     version="1",
@@ -20,15 +19,8 @@ example = _eeg.example_signal
 
 
 @registered
-def de_lds(
-    signal: Signal,
-    *,
-    bands: _eeg.Bands = _eeg.BANDS,
-    window_seconds: float = 4.0,
-    stride_seconds: float = 4.0,
-    method: Method = "multitaper",
-    causal: bool = False,
-) -> Features:
+@_eeg.with_band_options
+def de_lds(signal: Signal, options: _eeg.BandOptions, *, causal: bool = False) -> Features:
     """``de`` through :func:`mien.signal.lds_smooth`, each band and channel by itself.
 
     With about 32 windows of memory the smoothed windows of a trial resemble one another: never put windows of
@@ -44,12 +36,8 @@ def de_lds(
     The other parameters and the axes are those of ``psd``. Windows that are not valid take no part in the
     smoothing and are NaN afterwards, as are channels in windows where they are flat or lost.
     """
-    cut = {"window_seconds": window_seconds, "stride_seconds": stride_seconds}
-    values = _eeg.entropy(_eeg.band_psd(signal, bands=bands, method=method, **cut), bands)
-    use = usable(values) & signal_valid(
-        signal,
-        length=to_samples(window_seconds, signal.rate),
-        stride=to_samples(stride_seconds, signal.rate),
-    )
+    values = options.entropy(signal)
+    length, stride = (to_samples(seconds, signal.rate) for seconds in options.cut.values())
+    use = usable(values) & signal_valid(signal, length=length, stride=stride)
     smooth = _eeg.smoothed(values, use, causal=causal)
-    return _eeg.features(smooth, signal, bands=bands, extractor="de_lds", version=INFO.version, **cut)
+    return options.features(smooth, signal, extractor="de_lds", version=INFO.version)

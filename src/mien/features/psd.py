@@ -5,7 +5,6 @@ from __future__ import annotations
 from mien.core import Features, Signal, registered
 from mien.features import _eeg, _released_eeg
 from mien.features._shared import Info
-from mien.signal.spectrum import Method
 
 INFO = Info(
     version="1",
@@ -20,14 +19,8 @@ example = _eeg.example_signal
 
 
 @registered
-def psd(
-    signal: Signal,
-    *,
-    bands: _eeg.Bands = _eeg.BANDS,
-    window_seconds: float = 4.0,
-    stride_seconds: float = 4.0,
-    method: Method = "multitaper",
-) -> Features:
+@_eeg.with_band_options
+def psd(signal: Signal, options: _eeg.BandOptions) -> Features:
     """Mean one-sided density of each band over the whole window, in µV²/Hz.
 
     Parameters
@@ -47,6 +40,4 @@ def psd(
         Axes window, band, channel. A channel that is flat or not finite in a window is NaN there; a window is
         not valid if the signal is not valid in it or more than half of its values are NaN.
     """
-    cut = {"window_seconds": window_seconds, "stride_seconds": stride_seconds}
-    values = _eeg.band_psd(signal, bands=bands, method=method, **cut)
-    return _eeg.features(values, signal, bands=bands, extractor="psd", version=INFO.version, **cut)
+    return options.features(options.psd(signal), signal, extractor="psd", version=INFO.version)

@@ -107,6 +107,7 @@ def permutation_interval(
     stimulus: Sequence[str] | NDArray[Any] | None = None,
     trial: Sequence[str] | NDArray[Any] | None = None,
     subject: Sequence[str] | NDArray[Any] | None = None,
+    cross_validated: bool = False,
     metrics: Sequence[str] | None = None,
     n_draws: int = 2000,
     level: float = 0.95,
@@ -124,6 +125,13 @@ def permutation_interval(
         True and predicted class numbers, one row per window or trial.
     stimulus, trial, subject
         Ids of each row; ``trial`` defaults to the rows themselves, ``subject`` to one subject.
+    cross_validated
+        The predictions come from several folds, and what one fold tests another one trains on. Two stimuli
+        that are alike by chance are then right together, or wrong: each helped to predict the other.
+        Permuting labels under fixed predictions cannot see this and counts the two as independent, which
+        halves the variance at worst; the distance of every draw from their median is made √2 times as
+        long. On made-up data without emotion 95 % intervals hold 85 % of the scores without this and 95 %
+        with it (``tests/test_metrics_intervals.py``).
     n_classes, metrics, n_draws, level, seed
         As in :func:`bootstrap_interval`.
 
@@ -156,6 +164,8 @@ def permutation_interval(
         drawn[begin : begin + size] = one_hot @ counts
     draws = scores_of(drawn)
     middle = {name: np.nanmedian(v) if np.isfinite(v).any() else np.nan for name, v in draws.items()}
+    if cross_validated:
+        draws = {name: middle[name] + np.sqrt(2) * (v - middle[name]) for name, v in draws.items()}
     return _intervals(middle, draws, metrics, level)
 
 

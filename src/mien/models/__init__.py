@@ -3,7 +3,8 @@
 A model has a kind. A ``network`` is a torch module that takes a mapping from stream name to tensor,
 ``net({"eeg": x, "eye": y}, present=None, alpha=0.0)``, any non-empty subset of what it was built for, and
 returns an object with ``.logits``; it is trained by :mod:`mien.train`. An ``estimator`` offers
-``fit(batch)`` and ``predict_proba(batch)`` on a :class:`mien.core.Batch`.
+``fit(batch)`` and ``predict_proba(batch)`` on a :class:`mien.core.Batch`; where it also has ``state_dict()``
+and ``load_state_dict(state, sizes=…)``, a run can leave it behind for new recordings.
 """
 
 from __future__ import annotations

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -11,7 +10,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.core import Batch, InputError
+from mien.core import Batch, InputError, write_whole
 
 WEIGHTS, META = "weights.safetensors", "model.json"
 
@@ -101,6 +100,31 @@ class Estimator:
         """What was learnt, as arrays by name."""
         return dict(self._state)
 
+    def load_state_dict(self, state: Mapping[str, NDArray[Any]], *, sizes: Mapping[str, int]) -> Self:
+        """Take over what another of the same options learnt.
+
+        Parameters
+        ----------
+        state
+            As :meth:`state_dict` gives it.
+        sizes
+            Stream to values a sample, in the order of the batch that was fitted.
+
+        Raises
+        ------
+        InputError
+            If nothing of this kind and size can be told from it.
+        """
+        try:
+            self._state, self.sizes = dict(state), {name: int(size) for name, size in sizes.items()}
+            answer = self._proba(np.zeros((1, sum(self.sizes.values())), np.float32))
+            fits = answer.shape == (1, self.config["n_classes"]) and bool(np.isfinite(answer).all())
+        except (KeyError, ValueError, IndexError, TypeError):
+            fits = False
+        if not fits:
+            raise InputError("what was learnt does not fit the model and its streams")
+        return self
+
     def save(self, folder: str | Path) -> Path:
         """Write ``weights.safetensors`` and ``model.json``; the same model gives the same bytes."""
         from safetensors.numpy import save
@@ -108,14 +132,11 @@ class Estimator:
         if not self._state:
             raise InputError("this model has not been fitted", remedy="call fit first")
         folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
         meta = {"model": type(self).__module__.rpartition(".")[2], "config": self.config}
         text = json.dumps(meta | {"streams": list(self.sizes.items())}, indent=2, sort_keys=True) + "\n"
         arrays = {name: np.ascontiguousarray(array) for name, array in self._state.items()}
         for name, content in ((WEIGHTS, save(arrays)), (META, text.encode())):
-            temporary = folder / f".{name}.{os.getpid()}.part"
-            temporary.write_bytes(content)
-            os.replace(temporary, folder / name)
+            write_whole(folder / name, content)
         return folder
 
     @classmethod
@@ -142,10 +163,7 @@ class Estimator:
             ) from None
         if meta.get("model") != cls.__module__.rpartition(".")[2]:
             raise InputError(f"holds the model {meta.get('model')!r}", file=folder)
-        model = cls(**meta["config"])
-        model.sizes = {name: int(size) for name, size in meta["streams"]}
-        model._state = state
-        return model
+        return cls(**meta["config"]).load_state_dict(state, sizes=dict(meta["streams"]))
 
 
 def example_batch() -> Batch:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,9 +85,25 @@ def fit_linear(
 
 
 class Linear(Estimator):
-    """A linear classifier whose probabilities are the softmax of its scores."""
+    """A linear classifier whose probabilities are the softmax of its scores.
+
+    A subclass has a ``loss`` and the ``strength`` that ``C`` has unless it is given.
+    """
 
     loss: Loss
+    strength: float
+
+    def __init__(
+        self,
+        *,
+        n_classes: int = 7,
+        C: float | None = None,
+        class_weights: Literal["balanced", "none"] = "balanced",
+        max_iter: int = 200,
+        seed: int = 0,
+    ) -> None:
+        C = type(self).strength if C is None else C
+        super().__init__(n_classes=n_classes, C=C, class_weights=class_weights, max_iter=max_iter, seed=seed)
 
     def _fit(self, x: NDArray[np.float32], y: NDArray[np.int64], w: NDArray[np.float64]) -> None:
         classes, index = np.unique(y, return_inverse=True)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from mien.core import Batch, registered
 from mien.models._estimator import example_batch
 from mien.models._linear import Linear, squared_hinge
@@ -19,21 +17,11 @@ class LinearSVM(Linear):
     Parameters
     ----------
     n_classes, C, class_weights, max_iter, seed
-        As for :class:`mien.models.logistic_regression.LogisticRegression`.
+        As for :class:`mien.models.logistic_regression.LogisticRegression`; ``C`` is 0.0001 by default.
     """
 
     loss = staticmethod(squared_hinge)
-
-    def __init__(
-        self,
-        *,
-        n_classes: int = 7,
-        C: float = 0.0001,
-        class_weights: Literal["balanced", "none"] = "balanced",
-        max_iter: int = 200,
-        seed: int = 0,
-    ) -> None:
-        super().__init__(n_classes=n_classes, C=C, class_weights=class_weights, max_iter=max_iter, seed=seed)
+    strength = 0.0001
 
 
 def example() -> Batch:

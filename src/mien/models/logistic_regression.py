@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from mien.core import Batch, registered
 from mien.models._estimator import example_batch
 from mien.models._linear import Linear, log_loss
@@ -19,7 +17,7 @@ class LogisticRegression(Linear):
         Columns of the probabilities.
     C
         Weight of the losses against the penalty ``|weights|² / 2``, as in scikit-learn; inputs should have
-        about unit variance.
+        about unit variance; by default 0.001.
     class_weights
         ``"balanced"``: every class counts the same; ``"none"``.
     max_iter
@@ -29,17 +27,7 @@ class LogisticRegression(Linear):
     """
 
     loss = staticmethod(log_loss)
-
-    def __init__(
-        self,
-        *,
-        n_classes: int = 7,
-        C: float = 0.001,
-        class_weights: Literal["balanced", "none"] = "balanced",
-        max_iter: int = 200,
-        seed: int = 0,
-    ) -> None:
-        super().__init__(n_classes=n_classes, C=C, class_weights=class_weights, max_iter=max_iter, seed=seed)
+    strength = 0.001
 
 
 def example() -> Batch:

@@ -217,6 +217,8 @@ def _check_reach(
         for stream, f in about.items()
         if f.get("reaches", "window") != "window"
     }
+    if steps := (run.record.get("cleaning") or {}).get("reaching"):
+        reaching[f"cleaning of the EEG ({', '.join(steps)}) looks at the whole recording"] = "recording"
     for stream, (ids, values) in (features or {}).items():
         n = _constant_columns(run, ids, values)
         if n:
@@ -332,6 +334,9 @@ def _check_fit(
     saw = fit.get("saw", {})
     if saw.get("model") is None:
         notes.add("fit", protocol, "what the model was fitted on is not recorded", case)
+    lit = {s for s, about in run.record.get("features", {}).items() if about.get("luminance")}
+    if lit & _streams(fit.get("modalities")) and saw.get("luminance") is None:
+        notes.add("fit", protocol, "what luminance was fitted on is not recorded", case)
     for what, value in saw.items():
         if what in ("epoch", "temperature"):
             allowed = {run.hash(fold, "val")} if fold.val.any() else set()
@@ -343,6 +348,13 @@ def _check_fit(
         elif value == "subject" and what == "scaler":
             text = "the scaler saw the unlabelled samples of each tested subject"
             notes.add("transductive", protocol, text, case, caution=True)
+        elif what == "luminance":
+            if value == "all_subjects":
+                text = "the light in the pupils was fitted on all subjects, the tested ones' gaze among them"
+                notes.add("transductive", protocol, text, case, caution=True)
+            elif value != run.trial_hash(fold):
+                text = "luminance was fitted on other than the fold's training trials"
+                notes.add("fit", protocol, text, case)
         elif value is not None and value != run.hash(fold, "train"):
             text = f"{what} was fitted on other than the fold's training samples"
             notes.add("fit", protocol, text, case)

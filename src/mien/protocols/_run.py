@@ -81,12 +81,34 @@ class RunContent:
         stop = start + self.samples["duration"].to_numpy(np.float64)
         return _overlapping(self.codes["recording"], start, stop)
 
+    def learnt(self, fold: Fold) -> NDArray[np.bool_]:
+        """Training samples of a fold, those selected: with ``scale = "subject"`` each subject's ratings count
+        from the least to the greatest of its training samples."""
+        rule = self.record.get("selection") or {}
+        if rule.get("scale") != "subject" or "intensity" not in self.samples:
+            return fold.train & self.selected
+        felt = self.samples["intensity"].where(fold.train)
+        of_subject = felt.groupby(self.samples["subject"])
+        low, high = of_subject.transform("min"), of_subject.transform("max")
+        share = (felt - low) / (high - low).clip(lower=1e-12)
+        return share.ge(float(rule["intensity_at_least"])).to_numpy(np.bool_)
+
     def hash(self, fold: Fold, part: Literal["train", "val", "test"]) -> str:
         """Hash of the ids of a part; of the selected ones for training."""
         key = (id(fold), part)
         if key not in self.hashes:
-            mask = getattr(fold, part) & self.selected if part == "train" else getattr(fold, part)
+            mask = self.learnt(fold) if part == "train" else getattr(fold, part)
             text = "\n".join(self.ids[mask])  # ids are sorted
+            self.hashes[key] = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+        return self.hashes[key]
+
+    def trial_hash(self, fold: Fold) -> str:
+        """Hash of the ids of the trials that are in training with all their samples."""
+        key = (id(fold), "trials")
+        if key not in self.hashes:
+            code = self.codes["trial"]
+            whole = np.bincount(code[fold.train], minlength=code.max() + 1) == np.bincount(code)
+            text = "\n".join(sorted(set(self.samples["trial"].to_numpy(object)[whole[code]])))
             self.hashes[key] = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
         return self.hashes[key]
 

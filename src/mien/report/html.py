@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mien.core import InputError
 from mien.report import figures, panels, words
@@ -15,6 +15,9 @@ from mien.report.published import PAPERS, PUBLISHED
 from mien.report.rows import EXTRA, METRICS, paired_difference, report_content, write_json, write_text
 from mien.report.run_folder import read_run
 from mien.report.words import percent
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 MAX_LISTED = 400
 """Rows of the full list of what was dropped; more are counted."""
@@ -50,15 +53,16 @@ def write_report(folder: str | Path, *others: str | Path) -> Path:
         ("meaning", "What these numbers mean", _meaning(story)),
         ("compared", "Runs compared", _compared(story, rest) if rest else ""),
         ("modalities", "Protocols and modalities", _comparison(story)),
-        ("subjects", "Every subject", _subjects(story)),
-        ("confusion", "What is taken for what", _confusion(story)),
-        ("curves", "Learning curves", _curves(story)),
-        ("bands", "Informative bands", _bands(story)),
-        ("calibration", "Calibration", _calibration(story)),
+        ("subjects", "Every subject", _figure(story, "subjects")),
+        ("confusion", "What is taken for what", _figure(story, "confusion")),
+        ("curves", "Learning curves", _figure(story, "curves")),
+        ("bands", "Informative bands", _figure(story, "bands")),
+        ("calibration", "Calibration", _figure(story, "calibration")),
         ("controls", "Controls and oracle", _controls(story)),
         ("audit", "Leakage audit", _audit(story)),
         ("dropped", "What was left out, and why", _dropped(story)),
         ("published", "Published numbers", _published(story)),
+        ("cleaning", "Cleaning", _cleaning(story)),
         ("setup", "Data, features, models", _setup(story)),
         ("repeat", "Time, versions, how to repeat and cite", _repeat(story)),
     ]
@@ -275,65 +279,61 @@ def _comparison(story: Story) -> str:
     )  # fmt: skip
 
 
-def _subjects(story: Story) -> str:
-    return figure(
-        panels.per_subject(story),
-        name="subjects",
-        alt="A dot for the accuracy of each subject, with the pooled accuracy and its interval.",
-        caption=f"Accuracy of `{story.model}` by trial for each subject, normalise = "
-        f"`{story.normalise[0]}`; the diamond is the pooled score with its 95 % interval.",
-    )
+_FIGURES: dict[str, tuple[Callable[[Story], Figure | None], str, str]] = {
+    "subjects": (
+        panels.per_subject,
+        "A dot for the accuracy of each subject, with the pooled accuracy and its interval.",
+        "Accuracy of {model} by trial for each subject, normalise = {normalise}; the diamond is the pooled "
+        "score with its 95 % interval.",
+    ),
+    "confusion": (
+        panels.confusion,
+        "Confusion matrix of trials for each protocol; rows are true classes.",
+        "Trials, {model} with {signals}, normalise = {normalise}{seeds}. Shade: share of the row. Numbers: "
+        "trials.",
+    ),
+    "curves": (
+        panels.learning_curves,
+        "Training and validation loss and validation UAR over epochs for each protocol.",
+        "{model}, normalise = {normalise}: median over folds and seeds, band from the 10th to the 90th "
+        "percentile, as far as half of the fits went on. The epoch is chosen on validation samples; that "
+        "these are never test samples is for the audit to say.",
+    ),
+    "bands": (
+        panels.topographies,
+        "One head for each frequency band, shaded by how much the answer depends on the channel.",
+        "Mean |input × gradient| of the true class's logit of {model} over the test samples of all folds of "
+        "the first protocol; seen from above, nose up, one scale for all bands. It shows what the model "
+        "used, which is not the same as where in the brain an emotion arises.",
+    ),
+    "calibration": (
+        panels.reliability,
+        "Stated probability against the share of right answers for each protocol.",
+        "{model}, normalise = {normalise}, by window. On the dashed line a stated 60 % is right 60 % of the "
+        "time; below it the model is overconfident. ECE: expected calibration error, ten bins. Dots grow "
+        "with the number of windows.",
+    ),
+}
+"""Sections that are one figure: what draws it, its text for those who do not see it, its caption."""
 
 
-def _confusion(story: Story) -> str:
-    return figure(
-        panels.confusion(story),
-        name="confusion",
-        alt="Confusion matrix of trials for each protocol; rows are true classes.",
-        caption=f"Trials, `{story.model}` with {figures.modality_label(story.modalities[0])}, normalise "
-        f"= `{story.normalise[0]}`"
-        + (", mean over seeds" if len(story.run.record["seeds"]) > 1 else "")
-        + ". Shade: share of the row. Numbers: trials.",
-    )
-
-
-def _curves(story: Story) -> str:
-    return figure(
-        panels.learning_curves(story),
-        name="curves",
-        alt="Training and validation loss and validation UAR over epochs for each protocol.",
-        caption=f"`{story.model}`, normalise = `{story.normalise[0]}`: median over folds and seeds, band "
-        "from the 10th to the 90th percentile, as far as half of the fits went on. The epoch is chosen "
-        "on validation samples; that these are never test samples is for the audit to say.",
-    )
-
-
-def _bands(story: Story) -> str:
-    return figure(
-        panels.topographies(story),
-        name="bands",
-        alt="One head for each frequency band, shaded by how much the answer depends on the channel.",
-        caption=f"Mean |input × gradient| of the true class's logit of `{story.model}` over the test "
-        "samples of all folds of the first protocol; seen from above, nose up, one scale for all bands. "
-        "It shows what the model used, which is not the same as where in the brain an emotion arises.",
-    )
-
-
-def _calibration(story: Story) -> str:
-    return figure(
-        panels.reliability(story),
-        name="calibration",
-        alt="Stated probability against the share of right answers for each protocol.",
-        caption=f"`{story.model}`, normalise = `{story.normalise[0]}`, by window. On the dashed line a "
-        "stated 60 % is right 60 % of the time; below it the model is overconfident. ECE: expected "
-        "calibration error, ten bins. Dots grow with the number of windows.",
-    )
+def _figure(story: Story, name: str) -> str:
+    draw, alt, caption = _FIGURES[name]
+    words_of = {
+        "model": f"`{story.model}`",
+        "normalise": f"`{story.normalise[0]}`",
+        "signals": figures.modality_label(story.modalities[0]),
+        "seeds": ", mean over seeds" if len(story.run.record["seeds"]) > 1 else "",
+    }
+    return figure(draw(story), name=name, alt=alt, caption=caption.format(**words_of))
 
 
 def _controls(story: Story) -> str:
     text = [
         "Chance interval: the true labels are permuted over clips (all subjects' trials of a clip move "
-        "together) and the same answers are scored again, many times. A score inside it shows nothing.",
+        "together) and the same answers are scored again, many times; the interval is made wider by √2, "
+        "because folds that train on each other's clips are right or wrong together. A score inside it shows "
+        "nothing.",
         "Shuffled control: the labels are permuted over clips before anything else, and the model is trained "
         "on them and tested against them. Where test clips were held out it should lie near chance. Where "
         "they were shown in training it may not: permuted labels have nothing to do with emotion, so what it "
@@ -454,6 +454,32 @@ def _published(story: Story) -> str:
         + shown
         + "".join(paragraph(p, kind="note") for p in papers)
     )
+
+
+def _cleaning(story: Story) -> str:
+    """What was done to raw EEG; nothing where nothing was."""
+    about = story.run.record.get("cleaning")
+    if not about:
+        return ""
+    names = [str(step["step"]).replace("_", " ") for step in about["steps"]]
+    body = [
+        row(
+            name,
+            f"{r['seconds'] / 60:.1f}",
+            Markup(f'{len(r["bad"])}<span class="sub wrap">{escape(", ".join(r["bad"]))}</span>'),
+            f"{r['removed']} of {r['components']}",
+            f"{r['burst_seconds']:.1f}",
+            len(r["notes"]),
+            numeric=range(1, 6),
+        )
+        for name, r in about["recordings"].items()
+    ]
+    head = ["Recording", "Minutes", "Bad channels", "Components removed", "Seconds of bursts", "Notes"]
+    return paragraph(
+        f"Every recording was cleaned as a whole, without labels, before its trials were cut: "
+        f"{', '.join(names)}. The run folder has a page for each, `cleaning/RECORDING.html`; notes say "
+        "where a step worked outside what it was made for."
+    ) + table(head, body, numeric=range(1, 6))
 
 
 def _setup(story: Story) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien import metrics
-from mien.core import HELD_OUT
+from mien.core import HELD_OUT, write_whole
 from mien.report.run_folder import Run, read_run
 
 if TYPE_CHECKING:
@@ -130,10 +129,7 @@ def write_json(path: Path, value: Any) -> Path:
 
 def write_text(path: Path, text: str) -> Path:
     """Write UTF-8 text; the file appears whole or not at all."""
-    temporary = path.with_name(f".{path.name}.part")
-    temporary.write_text(text.rstrip("\n") + "\n", "utf-8", newline="\n")
-    os.replace(temporary, path)
-    return path
+    return write_whole(path, (text.rstrip("\n") + "\n").encode())
 
 
 def scored(frame: pd.DataFrame, *, level: str, n_classes: int) -> Scored:
@@ -193,7 +189,7 @@ def chance_interval(rows: Scored) -> dict[str, Any]:
     found = metrics.permutation_interval(
         rows.label, rows.answer, stimulus=rows.stimulus.astype(str), trial=rows.trial.astype(str),
         subject=rows.subject.astype(str), n_classes=rows.n_classes, metrics=(CONTROL_METRIC,),
-        n_draws=N_DRAWS, seed=0,
+        cross_validated=True, n_draws=N_DRAWS, seed=0,
     )[CONTROL_METRIC]  # fmt: skip
     ends = {"value": _finite(found.value), "low": _finite(found.low), "high": _finite(found.high)}
     return {"metric": CONTROL_METRIC, **ends}

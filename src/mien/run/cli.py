@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from mien.core import MienError
+from mien.core import InputError, MienError
 
 app = typer.Typer(
     name="mien",
@@ -31,6 +31,9 @@ _err = Console(stderr=True, soft_wrap=True)
 _WrongCall: type[Exception] = typer.BadParameter.__mro__[2]  # ClickException, wherever typer takes it from
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
+Steps = Annotated[
+    Path | None, typer.Option(help="TOML file with the steps of cleaning, as under [clean] in a study.")
+]
 Workers = Annotated[int | None, typer.Option(min=1, help="Processes; default one per core.")]
 
 
@@ -122,7 +125,7 @@ def simulate(
         float | None, typer.Option(help="Strength of emotion; 0 is none, 1 the default.")
     ] = None,
     kinds: Annotated[
-        str | None, typer.Option(help="What to write, separated by commas; default everything.")
+        str | None, typer.Option(help="What to write, separated by commas; default everything but raw.")
     ] = None,
     workers: Workers = None,
 ) -> None:
@@ -165,18 +168,34 @@ def inspect(
         found = datasets.inspect(
             name, root, progress=lambda done, total, text: tell("reading", done, total, text)
         )
+    clocks = _clocks(name, root) if found.sessions else {}
     if json:
-        _print_json(found.to_dict())
+        _print_json(found.to_dict() | {"clocks": clocks})
     else:
-        _print_inspection(found)
+        _print_inspection(found, clocks)
     raise typer.Exit(0 if found.ok else 1)
 
 
-def _print_inspection(found: Any) -> None:
-    if found.found:
-        _print_table(
-            [c.replace("_", " ") for c in found.found[0]], [list(row.values()) for row in found.found]
-        )
+def _clocks(name: str, root: Path) -> dict[str, Any]:
+    """How the clocks of raw recordings fit one another; reads headers only."""
+    from mien.run.clocks import clocks_to_json
+    from mien.run.prepare import load_raw
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the inspection lists the faults
+        try:
+            recordings, _ = load_raw(name, root)
+        except MienError:
+            return {}
+    return clocks_to_json(recordings)
+
+
+def _print_inspection(found: Any, clocks: dict[str, Any]) -> None:
+    from mien.run.clocks import clock_rows
+
+    for rows in (found.found, found.sessions, clock_rows(clocks)):
+        if rows:
+            _print_table([c.replace("_", " ") for c in rows[0]], [list(row.values()) for row in rows])
     counts = [[what.replace("_", " "), here, expected] for what, (here, expected) in found.counts.items()]
     _print_table(["", "found", "expected"], counts)
     for note in found.notes:
@@ -229,19 +248,72 @@ def features(
     compare: Annotated[
         bool, typer.Option("--compare", help="Also compare EEG features with the shipped ones.")
     ] = False,
+    clean: Annotated[bool, typer.Option("--clean", help="Clean raw EEG first.")] = False,
+    steps: Steps = None,
     store: Annotated[Path | None, typer.Option(help="Feature store; default OUT/store.")] = None,
     workers: Workers = None,
 ) -> None:
     """Extract features without a study: one .npz per subject, and a table of windows."""
     from mien.run.feature_files import write_features
 
+    if steps is not None and not clean:
+        raise InputError("--steps was given without --clean", remedy="add --clean")
     with _bars() as tell:
         made = write_features(
             name, root, out, wanted=feature or ["eeg=de_lds"], recipe=recipe, compare=compare, store=store,
-            workers=workers or os.cpu_count() or 1, progress=tell,
+            clean=_steps(steps) if clean else None, workers=workers or os.cpu_count() or 1, progress=tell,
         )  # fmt: skip
     for line in made:
         _say(line)
+
+
+@app.command()
+def clean(
+    name: Annotated[str, typer.Argument(help="Data set, for example seed_vii.")],
+    root: Annotated[Path, typer.Argument(help="Folder that holds its raw recordings.")],
+    out: Annotated[Path, typer.Option(help="Folder for cleaned recordings and their pages.")],
+    steps: Steps = None,
+    subjects: Annotated[str | None, typer.Option(help="Only these, separated by commas.")] = None,
+    store: Annotated[Path | None, typer.Option(help="Store to keep them in; default OUT/store.")] = None,
+    workers: Workers = None,
+    json: Json = False,
+) -> None:
+    """Clean raw EEG: one .npy and one page per recording. The same command goes on where it stopped.
+
+    Recordings that cannot be cleaned are named and left out; the exit code is 1 then.
+    """
+    from mien.run.clean_files import write_cleaned
+
+    with _bars(quiet=json) as tell:
+        made = write_cleaned(
+            name, root, out, steps=_steps(steps), store=store, workers=workers or os.cpu_count() or 1,
+            subjects=None if subjects is None else [s.strip() for s in subjects.split(",")], progress=tell,
+        )  # fmt: skip
+    if json:
+        _print_json(made)
+    else:
+        for fault in made["faults"]:
+            _err.print(f"left out: {fault}", style="yellow", markup=False, highlight=False)
+        rows = made["recordings"].items()
+        _print_table(
+            ["recording", "minutes", "bad channels", "components removed", "seconds of bursts", "notes"],
+            [
+                [
+                    n, r["seconds"] / 60, len(r["bad"]), f"{r['removed']} of {r['components']}",
+                    r["burst_seconds"], len(r["notes"]),
+                ]
+                for n, r in rows
+            ],
+        )  # fmt: skip
+        _say(f"cleaned recordings and a page for each in {out}")
+    raise typer.Exit(1 if made["faults"] else 0)
+
+
+def _steps(file: Path | None) -> Any:
+    from mien.run.config import load_steps
+    from mien.signal.cleaning import DEFAULT
+
+    return DEFAULT if file is None else load_steps(file)
 
 
 @app.command()
@@ -293,7 +365,7 @@ def audit(
     json: Json = False,
 ) -> None:
     """The leakage audit of a run. Exit code 1 if something leaks."""
-    from mien.run.pipeline import audit_run
+    from mien.run.audit import audit_run
 
     found = audit_run(run)
     if json:
@@ -311,19 +383,47 @@ def audit(
 @app.command()
 def predict(
     recording: Annotated[
-        Path, typer.Argument(help="Folder in the layout of the data set the model was trained on.")
+        Path,
+        typer.Argument(
+            help="Folder in the layout of the data set the model was trained on, or an EEG recording "
+            "(.edf, .bdf, .cnt)."
+        ),
     ],
     run: Annotated[Path, typer.Option("--run", help="Run folder with a trained model.")],
-    out: Annotated[Path | None, typer.Option(help="CSV file for the windows' probabilities.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="CSV file for the windows' probabilities. A recording also gets a page beside it; default "
+            "NAME_timeline.csv here."
+        ),
+    ] = None,
     json: Json = False,
 ) -> None:
-    """Apply a run's model to a new recording: class probabilities window by window and by trial."""
-    from mien.run.predict import predict_recording
+    """Apply a run's model to a new recording: class probabilities window by window and by trial.
 
-    result = predict_recording(recording, run=run, out=out)
+    Clips and files that cannot be used are named and left out; the exit code is 1 then.
+    """
+    from mien.run.predict import predict_recording
+    from mien.run.recording import is_recording
+
+    page = None
+    if is_recording(recording):
+        out = out or Path(f"{recording.stem}_timeline.csv")
+        page = out.with_suffix(".html")
+        if page == out:
+            raise InputError(
+                f"--out is {out}", expected="a CSV file; the page is written beside it as *.html"
+            )
+    result = predict_recording(recording, run=run, out=out, page=page)
+    code = 1 if result["faults"] else 0
     if json:
         _print_json(result)
-        return
+        raise typer.Exit(code)
+    for fault in result["faults"]:
+        text = f"left out: {fault['what']} {fault['id']}: {fault['reason']}"
+        _err.print(text, style="yellow", markup=False, highlight=False)
+    for line in result.get("warnings", ()):
+        _err.print(f"warning: {line}", style="yellow", markup=False, highlight=False)
     for line in result["notes"]:
         _err.print(f"note: {line}", markup=False, highlight=False)
     _print_table(
@@ -335,6 +435,9 @@ def predict(
     )
     if out is not None:
         _say(f"windows in {out}")
+    if page is not None:
+        _say(f"timeline: {page}")
+    raise typer.Exit(code)
 
 
 def _summary(folder: Path) -> None:

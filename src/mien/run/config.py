@@ -7,13 +7,14 @@ import difflib
 import json
 import os
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_type_hints
 
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     TypeAdapter,
@@ -23,6 +24,8 @@ from pydantic import (
 )
 
 from mien.core import InputError, MienError, normalise_name
+from mien.signal import cleaning
+from mien.signal.cleaning import Step
 from mien.train import TrainConfig
 
 
@@ -32,6 +35,25 @@ class _Part(BaseModel):
 
 Name = Annotated[str, AfterValidator(normalise_name)]
 """A registered name; ``-``, ``/`` and ``+`` become ``_``."""
+
+
+def _resolved_steps(value: Any) -> list[dict[str, Any]]:
+    """Steps with every parameter written out; ``"default"`` stands for those of :data:`cleaning.DEFAULT`."""
+    if value == "default":
+        return _steps_to_toml(cleaning.DEFAULT)
+    if not isinstance(value, list | tuple) or not value:
+        raise ValueError(
+            f'{value!r}; expected "default" or a list such as [{{ step = "high_pass", cutoff = 0.1 }}, "ica"]'
+        )
+    try:
+        return _steps_to_toml(cleaning.steps_from_json(value))
+    except MienError as fault:
+        raise ValueError(str(fault)) from fault
+
+
+def _steps_to_toml(steps: Iterable[Step]) -> list[dict[str, Any]]:
+    """Steps as tables; TOML has no null, and a parameter that is None is so by default."""
+    return [{k: v for k, v in step.items() if v is not None} for step in cleaning.steps_to_json(steps)]
 
 
 class DataPart(_Part):
@@ -54,7 +76,21 @@ class FeaturePart(_Part):
     name: Name
     recipe: Literal["corrected", "released"] = "corrected"
     stream: str | None = None
+    luminance: Literal[False, True, "all_subjects"] = False
     options: dict[str, Any] = Field(default_factory=dict)
+
+
+class CleanPart(_Part):
+    """``[clean]``: how raw EEG is cleaned; :mod:`mien.signal.cleaning` has the steps."""
+
+    steps: Annotated[tuple[dict[str, Any], ...], BeforeValidator(_resolved_steps)] = Field(
+        default="default", validate_default=True
+    )
+
+    @property
+    def parsed(self) -> tuple[Step, ...]:
+        """The steps themselves."""
+        return cleaning.steps_from_json(self.steps)
 
 
 class SelectionPart(_Part):
@@ -112,6 +148,7 @@ class Study(_Part):
     threads: int = Field(default=1, ge=1, le=256)
     label: str = "emotion"
     data: DataPart
+    clean: CleanPart | None = None
     features: dict[str, FeaturePart]
     selection: SelectionPart = SelectionPart()
     model: ModelPart
@@ -237,15 +274,14 @@ def _override(raw: dict[str, Any], text: str) -> None:
     at[last] = parsed
 
 
-def _explain(fault: ValidationError) -> str:
+def _explain(fault: ValidationError, whole: type[BaseModel] | None = None) -> str:
     """All faults of a study in one line; unknown keys with the nearest known one."""
     lines = []
     for error in fault.errors():
         where = ".".join(str(p) for p in error["loc"])
         if error["type"] == "extra_forbidden":
-            near = difflib.get_close_matches(
-                str(error["loc"][-1]), _known_keys(error["loc"][:-1]), n=1, cutoff=0.5
-            )
+            known = list(whole.model_fields) if whole else _known_keys(error["loc"][:-1])
+            near = difflib.get_close_matches(str(error["loc"][-1]), known, n=1, cutoff=0.5)
             lines.append(f"unknown key {where!r}" + (f" (did you mean {near[0]!r}?)" if near else ""))
         elif error["type"] == "missing":
             lines.append(f"{where!r} is missing")
@@ -258,6 +294,7 @@ def _explain(fault: ValidationError) -> str:
 def _known_keys(location: tuple[int | str, ...]) -> list[str]:
     parts: dict[str, type[BaseModel]] = {
         "data": DataPart,
+        "clean": CleanPart,
         "selection": SelectionPart,
         "model": ModelPart,
         "protocol": ProtocolPart,
@@ -284,6 +321,14 @@ def _check_names(study: Study, file: str | Path) -> None:
         for name in names:
             if name not in known:
                 raise InputError(str(UnknownNameError(kind, name, known)), file=file)
+    for stream, part in study.features.items():
+        if part.luminance and features.info(part.name).modality != "eye":
+            raise InputError(
+                f"features.{stream}.luminance: {part.name!r} is not made from gaze",
+                file=file,
+                expected='features of raw gaze, for example eye = { name = "eye33", luminance = true }',
+                remedy=f"leave luminance out of features.{stream}",
+            )
     for key in ("seed", "threads"):
         if key in study.train:
             raise InputError(
@@ -305,6 +350,20 @@ def _check_names(study: Study, file: str | Path) -> None:
         ) from None
     except MienError as fault:
         raise InputError(f"[train] {fault}", file=file, remedy="correct the study file") from None
+
+
+def load_steps(path: str | Path) -> tuple[Step, ...]:
+    """The steps of cleaning in a TOML file that holds what a study has under ``[clean]``.
+
+    Raises
+    ------
+    InputError
+        The file is missing or not TOML, a key, step or parameter is unknown, a value is impossible.
+    """
+    try:
+        return CleanPart.model_validate(_read(Path(path))).parsed
+    except ValidationError as fault:
+        raise InputError(_explain(fault, CleanPart), file=path, remedy="see docs/studies.md") from None
 
 
 def to_toml(study: Study) -> str:

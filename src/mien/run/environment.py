@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import sys
@@ -14,6 +15,7 @@ from typing import Any
 
 from mien.run.files import write_json
 
+NAME = "environment.json"
 _PACKAGES = (
     "mien",
     "numpy",
@@ -26,21 +28,56 @@ _PACKAGES = (
     "safetensors",
     "matplotlib",
 )
+_SECONDS_BETWEEN_SAVES = 2.0
 
 
 class Clock:
-    """Wall-clock seconds of the stages of a run."""
+    """Wall-clock seconds of the stages of a run, kept in its folder's ``environment.json``.
 
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
+    A run that goes on after an interruption adds to what the parts before it took. What a killed run did
+    after it was last saved is not counted.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / NAME
+        self.seconds: dict[str, float] = _seconds_so_far(self.path)
+        self._saved = -_SECONDS_BETWEEN_SAVES
+        self._stage: tuple[str, float, float] | None = None
 
     @contextmanager
     def __call__(self, stage: str) -> Iterator[None]:
-        start = time.perf_counter()
+        """Time a stage; saves at its end, also when it is interrupted."""
+        self._stage = (stage, self.seconds.get(stage, 0.0), time.perf_counter())
         try:
             yield
         finally:
-            self.seconds[stage] = round(time.perf_counter() - start, 2)
+            self._count()
+            self._stage = None
+            self.save()
+
+    def tick(self) -> None:
+        """Save what the present stage took so far, if the last time is a while ago."""
+        if time.perf_counter() - self._saved > _SECONDS_BETWEEN_SAVES:
+            self._count()
+            self.save()
+
+    def save(self) -> Path:
+        """Write ``environment.json``."""
+        self._saved = time.perf_counter()
+        seconds = {stage: round(s, 2) for stage, s in self.seconds.items()}
+        return write_json(self.path, {"machine": machine(), "versions": versions(), "seconds": seconds})
+
+    def _count(self) -> None:
+        if self._stage is not None:
+            stage, before, start = self._stage
+            self.seconds[stage] = before + time.perf_counter() - start
+
+
+def _seconds_so_far(path: Path) -> dict[str, float]:
+    try:
+        return {str(k): float(v) for k, v in json.loads(path.read_bytes())["seconds"].items()}
+    except (OSError, ValueError, KeyError, AttributeError, TypeError):
+        return {}  # a time that is lost stops no run
 
 
 def versions() -> dict[str, str]:
@@ -62,11 +99,6 @@ def machine() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "gpu": _gpu(),
     }
-
-
-def write(path: Path, clock: Clock) -> Path:
-    """Write ``environment.json``."""
-    return write_json(path, {"machine": machine(), "versions": versions(), "seconds": clock.seconds})
 
 
 def _processor() -> str:

@@ -160,8 +160,8 @@ def _jobs(
         for trial in recording.trials
         if stream.covers(trial.span)
     ]
-    files = {id(stream): _files(recording, stream) for _, recording, _, stream in wanted}
-    prints = _fingerprints(sorted({path for paths in files.values() for path in paths}), store, workers)
+    files = {id(stream): stream_files(recording, stream) for _, recording, _, stream in wanted}
+    prints = fingerprints(sorted({path for paths in files.values() for path in paths}), store, workers)
     return [
         _Job(
             spec=spec,
@@ -173,7 +173,8 @@ def _jobs(
     ]
 
 
-def _files(recording: Recording, stream: Stream) -> tuple[str, ...]:
+def stream_files(recording: Recording, stream: Stream) -> tuple[str, ...]:
+    """The files a stream is read from; an error where its source does not tell."""
     function: Callable[[], tuple[Path, ...]] | None = getattr(stream.source, "files", None)
     if function is None:
         raise InputError(
@@ -208,7 +209,8 @@ def _parts(
     )
 
 
-def _fingerprints(paths: list[str], store: Store, workers: int) -> dict[str, str]:
+def fingerprints(paths: list[str], store: Store, workers: int) -> dict[str, str]:
+    """Fingerprint of every file, hashed by several processes where there is much to hash."""
     prints = {path: store.remembered(path) for path in paths}
     missing = [path for path, digest in prints.items() if digest is None]
     if not missing:

@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from mien import datasets
 from mien.core import Features, InputError, Recording, UnknownNameError, natural_key, normalise_name
+from mien.run.cleaning import write_pages
 from mien.run.extract import FeatureSpec, extract
 from mien.run.files import write_npz, write_parquet
+from mien.run.prepare import clean_for, load_dataset, load_raw, refuse_raw_only
 from mien.run.store import Store
+from mien.signal.cleaning import Step
 
 Progress = Callable[[str, int, int, str], None]
 
@@ -25,6 +27,7 @@ def write_features(
     wanted: Sequence[str],
     recipe: str = "corrected",
     compare: bool = False,
+    clean: Sequence[Step] | None = None,
     store: str | Path | None = None,
     workers: int = 1,
     progress: Progress | None = None,
@@ -42,6 +45,9 @@ def write_features(
         ``stream=feature``, for example ``eeg=de_lds``; each stream once.
     compare
         Also write ``comparison.html``: our EEG features beside those the data set's authors ship.
+    clean
+        Steps by which raw EEG is cleaned first; ``cleaning/`` then has a page per recording and
+        ``cleaning.json``. None: nothing is cleaned.
 
     Returns
     -------
@@ -54,18 +60,28 @@ def write_features(
     specs = [_spec(text, recipe) for text in wanted]
     if compare and _comparable(specs) is None:
         raise InputError("--compare needs EEG features", expected="--feature eeg=psd, eeg=de or eeg=de_lds")
-    recordings = datasets.load(name, root)
-    faults: list[str] = []
+    kept = Store(store if store is not None else out / "store")
+    recordings, found = (load_dataset if clean is None else load_raw)(name, root)
+    if clean is None:
+        refuse_raw_only(specs, recordings, root=root, remedy="add --clean, which cleans it first")
+    else:
+        cleaned = clean_for(specs, recordings, clean, kept, root=root, workers=workers, tell=tell)
+        recordings, found = list(cleaned.recordings), [*found, *cleaned.faults]
+        write_pages(cleaned, out / "cleaning")
+    faults = [str(fault).removesuffix(" (left out)") for fault in found if fault.severity == "left out"]
     made = extract(
         recordings,
         specs,
-        Store(store if store is not None else out / "store"),
+        kept,
         workers=workers,
         progress=lambda done, total, text: tell("features", done, total, text),
         on_fault=lambda stream, trial, error: faults.append(str(error)),
     )
     if not made:
-        raise InputError("no trial has the streams these features need", file=root, remedy="run mien inspect")
+        why = f"; left out: {faults[0]}" if faults else ""
+        raise InputError(
+            f"no trial has the streams these features need{why}", file=root, remedy="run mien inspect"
+        )
     written, rows = [], []
     for spec in specs:
         folder = out / f"{spec.modality}-{spec.name}"

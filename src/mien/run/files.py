@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,27 +11,13 @@ from typing import Any
 
 import numpy as np
 
-
-def write_bytes(path: Path, content: bytes) -> Path:
-    """Write under a temporary name, then rename."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    return path
+from mien.core import write_whole
 
 
 def write_json(path: Path, value: Any) -> Path:
     """JSON with sorted keys and two spaces."""
     text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
-    return write_bytes(path, (text + "\n").encode())
+    return write_whole(path, (text + "\n").encode())
 
 
 def write_npz(path: Path, arrays: Mapping[str, Any]) -> Path:
@@ -43,7 +28,7 @@ def write_npz(path: Path, arrays: Mapping[str, Any]) -> Path:
             content = io.BytesIO()
             np.lib.format.write_array(content, np.asanyarray(arrays[name]), allow_pickle=False)
             archive.writestr(zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0)), content.getvalue())
-    return write_bytes(path, buffer.getvalue())
+    return write_whole(path, buffer.getvalue())
 
 
 def write_parquet(path: Path, frame: Any) -> Path:
@@ -53,4 +38,4 @@ def write_parquet(path: Path, frame: Any) -> Path:
 
     buffer = io.BytesIO()
     pq.write_table(pa.Table.from_pandas(frame, preserve_index=False).replace_schema_metadata(None), buffer)
-    return write_bytes(path, buffer.getvalue())
+    return write_whole(path, buffer.getvalue())

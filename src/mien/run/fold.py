@@ -19,7 +19,9 @@ from mien.batches import Scaler, Table
 from mien.core import Batch, Split
 from mien.run.config import Study, load_study
 from mien.run.files import write_json, write_npz
+from mien.run.luminance import FoldValues
 from mien.run.packed import load_table
+from mien.run.selection import select_rows
 
 Rows = NDArray[np.int64]
 
@@ -57,6 +59,7 @@ class Context:
     selected: NDArray[np.bool_]
     classes: tuple[str, ...]
     splits: dict[tuple[str, int], list[Split]]
+    fold_values: FoldValues
 
 
 @lru_cache(maxsize=2)
@@ -75,6 +78,7 @@ def load_context(run: Path) -> Context:
         selected=np.load(work / "selected.npy", allow_pickle=False),
         classes=tuple(json.loads((work / "classes.json").read_bytes())),
         splits=splits,
+        fold_values=FoldValues(work, table),
     )
 
 
@@ -157,7 +161,8 @@ def fit_fold(context: Context, job: Job, *, checkpoint: Path) -> tuple[dict[str,
     split = folds[job.fold]
     labels = permuted_labels(table, folds, seed=job.seed) if job.control == "shuffled" else table.labels
     train_rows, val_rows, test_rows = (table.rows(ids) for ids in (split.train, split.val, split.test))
-    learnable = train_rows[context.selected[train_rows]]
+    table, luminance_saw = context.fold_values.of(train_rows, job.streams)
+    learnable = select_rows(table, train_rows, study.selection)
     scaler, scaler_saw = _scaler(
         table, learnable, np.concatenate([train_rows, val_rows, test_rows]), job.normalise
     )
@@ -184,6 +189,8 @@ def fit_fold(context: Context, job: Job, *, checkpoint: Path) -> tuple[dict[str,
         "n_train": len(learn),
         "n_val": len(choose),
     }
+    if luminance_saw is not None:
+        record["saw"]["luminance"] = luminance_saw
     if models.kind(job.model) == "network":
         network = make_model(context, job, n_domains=len(people), seed=_seed(job))
         config = study.train_config(seed=_seed(job))

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from mien.batches import Table
-from mien.core import Sample
-from mien.run.files import write_bytes, write_json
+from mien.core import Sample, write_whole
+from mien.run.files import write_json
 
 _COLUMNS = ("id", "trial", "subject", "session", "stimulus", "event", "label", "start", "duration")
 
@@ -23,7 +23,7 @@ def save_table(folder: Path, table: Table) -> None:
             np.save(folder / f"{kind}.{name}.npy", np.ascontiguousarray(array), allow_pickle=False)
     np.save(folder / "intensity.npy", table.intensity, allow_pickle=False)
     rows = [[getattr(s, c) for c in _COLUMNS] for s in table.samples]
-    write_bytes(folder / "samples.json", json.dumps(rows).encode())
+    write_whole(folder / "samples.json", json.dumps(rows).encode())
     write_json(
         folder / "axes.json", [[s, [[k, list(v)] for k, v in a.items()]] for s, a in table.axes.items()]
     )

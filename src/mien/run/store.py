@@ -148,33 +148,57 @@ class Store:
 
     def put(self, parts: KeyParts, features: Features) -> None:
         """Store a result: float values as float32. An entry that is there already stays as it is."""
+        values = np.asarray(features.values)
+        arrays = {
+            "values": values.astype(np.float32) if values.dtype == np.float64 else values,
+            "starts": features.starts,
+            "durations": features.durations,
+            "valid": features.valid,
+        }
+
+        def fill(folder: Path) -> None:
+            for name, array in arrays.items():
+                np.save(folder / f"{name}.npy", np.ascontiguousarray(array), allow_pickle=False)
+
+        self.put_files(
+            parts,
+            fill,
+            axes=[[name, list(labels)] for name, labels in features.axes.items()],
+            extractor=features.extractor,
+            version=features.version,
+            shape=list(values.shape),
+        )
+
+    def put_files(self, parts: KeyParts, fill: Callable[[Path], None], **about: Any) -> None:
+        """Store the files that a function writes into a folder; :meth:`entry` tells where they are then.
+
+        ``about`` is plain data for the entry's description. An entry that is there already stays as it is,
+        and the function is not called.
+        """
         if parts in self:
             return
-        key = parts.key
-        folder = self._entry(key)
         with self._temporary() as made:
-            values = np.asarray(features.values)
-            arrays = {
-                "values": values.astype(np.float32) if values.dtype == np.float64 else values,
-                "starts": features.starts,
-                "durations": features.durations,
-                "valid": features.valid,
+            fill(made)
+            files = {
+                path.name: {"bytes": path.stat().st_size, "blake2b": hash_file(path)}
+                for path in sorted(made.iterdir())
             }
-            files = {}
-            for name, array in arrays.items():
-                path = made / f"{name}.npy"
-                np.save(path, np.ascontiguousarray(array), allow_pickle=False)
-                files[path.name] = {"bytes": path.stat().st_size, "blake2b": hash_file(path)}
             meta = {
                 "parts": json.loads(parts.text),
-                "axes": [[name, list(labels)] for name, labels in features.axes.items()],
-                "extractor": features.extractor,
-                "version": features.version,
-                "shape": list(values.shape),
+                "extractor": parts.extractor,
+                "version": parts.version,
                 "files": files,
+                **about,
             }
             (made / "meta.json").write_text(json.dumps(meta, sort_keys=True, indent=1) + "\n", "utf-8")
-            self._settle(made, folder)
+            self._settle(made, self._entry(parts.key))
+
+    def entry(self, parts: KeyParts | str) -> Path:
+        """The folder of an entry, or KeyError where there is none."""
+        key = _key(parts)
+        if key not in self:
+            raise KeyError(key)
+        return self._entry(key)
 
     def get_or_make(self, parts: KeyParts, function: Callable[[], Features]) -> Features:
         """The stored result; made by ``function`` and stored where there is none."""
@@ -352,7 +376,7 @@ def _index_row(key: str, meta: Mapping[str, Any]) -> dict[str, Any]:
         "extractor": meta["extractor"],
         "version": meta["version"],
         **{name: str(parameters.get(name, "")) for name in _INDEX_PARAMETERS},
-        "n_windows": meta["shape"][0],
+        "n_windows": meta["shape"][0] if "shape" in meta else 0,
         "bytes": sum(said["bytes"] for said in meta["files"].values()),
         "parameters": canonical_json(parameters),
     }

@@ -77,13 +77,14 @@ def band_power(
     hop = max(segment // 2, 1)
     first, weights = _bin_weights(edges, rate, segment)
     out = np.empty((n_windows(array.shape[1], length=length, stride=stride), len(edges), len(array)))
+    mean = _BandMean(tapers, rate=rate, first=first, weights=weights)
     for channels, begin, windows in _chunks(array, length, stride):
         if segment == length:
-            density = _density(windows, tapers, rate, first, len(weights))
+            power = mean(windows)
         else:
             parts = np.lib.stride_tricks.sliding_window_view(windows, segment, axis=-1)[..., ::hop, :]
-            density = _density(parts, tapers, rate, first, len(weights)).mean(axis=-2)
-        out[begin : begin + density.shape[1], :, channels] = np.moveaxis(density @ weights, 0, -1)
+            power = mean(parts).mean(axis=-2)
+        out[begin : begin + power.shape[1], :, channels] = np.moveaxis(power, 0, -1)
     return out
 
 
@@ -105,8 +106,10 @@ def flat(data: ArrayLike, *, rate: float, window_seconds: float, stride_seconds:
     length, stride = to_samples(window_seconds, rate), to_samples(stride_seconds, rate)
     out = np.zeros((n_windows(array.shape[1], length=length, stride=stride), len(array)), dtype=bool)
     for channels, begin, windows in _chunks(array, length, stride):
-        still = windows.max(axis=-1) == windows.min(axis=-1)
-        out[begin : begin + windows.shape[1], channels] = still.T
+        ends_alike = (windows[..., 0] == windows[..., -1]) & (windows[..., 0] == windows[..., length // 2])
+        for channel, window in np.argwhere(ends_alike):
+            part = windows[channel, window]
+            out[begin + window, channels.start + channel] = part.max() == part.min()
     return out
 
 
@@ -136,21 +139,38 @@ def _chunks(array: Array, length: int, stride: int) -> Iterator[tuple[slice, int
             yield channels, begin, windows[channels, begin : begin + some_windows]
 
 
-def _density(windows: Array, tapers: Array, rate: float, first: int, n_bins: int) -> Array:
-    """Density (…, bins) of windows (…, times), doubled at every bin, averaged over tapers of unit energy."""
-    from scipy.fft import rfft
+class _BandMean:
+    """Band means (…, bands) of the one-sided density of windows (…, times), averaged over unit-energy tapers.
 
-    total = np.zeros((*windows.shape[:-1], n_bins))
-    with np.errstate(invalid="ignore", over="ignore"):
-        centred = windows - windows.mean(axis=-1, keepdims=True)
-        tapered = np.empty_like(centred)
-        for taper in tapers:
-            np.multiply(centred, taper, out=tapered)
-            spectrum = rfft(tapered, axis=-1)[..., first : first + n_bins]
-            total += np.square(spectrum.real)
-            total += np.square(spectrum.imag)
-    total *= 2.0 / (rate * len(tapers))
-    return total
+    ``weights`` (bins, bands) begin at the bin ``first``. The memory is used again from call to call.
+    """
+
+    def __init__(self, tapers: Array, *, rate: float, first: int, weights: Array) -> None:
+        self._tapers = tapers
+        self._bins = slice(2 * first, 2 * (first + len(weights)))
+        # real and imaginary parts lie side by side, both with the weight of their bin
+        self._weights = np.repeat(weights, 2, axis=0) * (2.0 / (rate * len(tapers)))
+        self._shape: tuple[int, ...] = ()
+
+    def __call__(self, windows: Array) -> Array:
+        if windows.shape != self._shape:
+            self._make_room(windows.shape)
+        with np.errstate(invalid="ignore", over="ignore"):
+            np.subtract(windows, windows.mean(axis=-1, keepdims=True), out=self._centred)
+            for number, taper in enumerate(self._tapers):
+                np.multiply(self._centred, taper, out=self._tapered)
+                np.fft.rfft(self._tapered, axis=-1, out=self._spectrum)
+                parts = self._spectrum.view(np.float64)[..., self._bins]
+                np.square(parts, out=self._power if number else self._total)
+                if number:
+                    self._total += self._power
+            return np.asarray(self._total @ self._weights)
+
+    def _make_room(self, shape: tuple[int, ...]) -> None:
+        self._shape = shape
+        self._centred, self._tapered = np.empty(shape), np.empty(shape)
+        self._spectrum = np.empty((*shape[:-1], shape[-1] // 2 + 1), dtype=np.complex128)
+        self._total, self._power = (np.empty((*shape[:-1], len(self._weights))) for _ in range(2))
 
 
 @lru_cache(maxsize=16)

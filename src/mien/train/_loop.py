@@ -19,11 +19,11 @@ from safetensors import safe_open
 from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
-from mien.core import Batch, InputError
+from mien.core import Batch, InputError, write_whole
 from mien.train._config import FitResult, TrainConfig
 from mien.train._data import Streams
 from mien.train._predict import all_logits, cpu_threads, evaluating, temperature_of
-from mien.train._weights import read_tensors, write_whole
+from mien.train._weights import read_tensors
 
 EVALUATION_BATCH = 4096
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,23 +14,10 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
-from mien.core import InputError
+from mien.core import InputError, write_whole
 
 WEIGHTS, META = "weights.safetensors", "model.json"
 PICKLES = (".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".bin", ".joblib")
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file under a temporary name, then move it: it appears whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with open(temporary, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _refuse_pickle(path: Path) -> None:
@@ -95,7 +81,6 @@ def save_weights(
         name: torch.as_tensor(value).detach().cpu().clone().contiguous() for name, value in state.items()
     }
     text = json.dumps(dict(meta), indent=2, sort_keys=True, allow_nan=False) + "\n"
-    folder.mkdir(parents=True, exist_ok=True)
     write_whole(folder / WEIGHTS, save_tensors(tensors))
     write_whole(folder / META, text.encode())
     return folder

@@ -1,0 +1,201 @@
+"""From fits to the run folder: predictions, figures' arrays, and the record of what was done."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien import datasets, features, models
+from mien.batches import Table
+from mien.core import InputError, Split
+from mien.run.config import Study
+from mien.run.files import write_json, write_npz, write_parquet
+from mien.run.fold import Job, load_context, result_folder
+from mien.run.prepare import rule_of
+
+
+def collect(out: Path, plan: Study, jobs: Sequence[Job]) -> None:
+    """Predictions, figures' arrays and, last, ``record.json``, which says that the run is complete."""
+    run = out.resolve()
+    context = load_context(run)
+    frames, fits = [], []
+    curves: dict[str, NDArray[np.float64]] = {}
+    importance: list[NDArray[np.float32]] = []
+    about: dict[str, dict[str, Any]] = {}
+    for job in jobs:
+        folder = result_folder(run, job)
+        record = json.loads((folder / "result.json").read_bytes())
+        with np.load(folder / "result.npz", allow_pickle=False) as arrays:
+            for subset in job.subsets:
+                name = "+".join(subset)
+                fits.append(_fit_row(job, record, name))
+                frames.append(
+                    _prediction_frame(
+                        plan, context.table, context.selected, job, record["fold"], name, arrays
+                    )
+                )
+            if "importance/eeg" in arrays and job.protocol == plan.protocol.names[0]:
+                importance.append(arrays["importance/eeg"])
+        if record["history"] and job.control == "none":
+            key = f"curve/{job.protocol}|{job.normalise}|{job.model}|{job.seed}|{record['fold']}"
+            curves |= {f"{key}/{k}": np.asarray(v, dtype=np.float64) for k, v in record["history"].items()}
+        about.setdefault(
+            job.model,
+            {
+                "kind": models.kind(job.model),
+                "recipe": plan.model.recipe if job.model == plan.model.name else "corrected",
+                "n_parameters": record["n_parameters"],
+                "config": record["config"],
+            },
+        )
+    predictions = _sorted_predictions(frames)
+    write_parquet(out / "predictions.parquet", predictions)
+    if curves:
+        write_npz(out / "figures" / "learning_curves.npz", curves)
+    axes = context.table.axes.get("eeg", {})
+    if importance and list(axes) == ["band", "channel"]:
+        shape = [len(v) for v in axes.values()]
+        arrays_out = {"values": np.mean(importance, axis=0).reshape(shape)}
+        arrays_out |= {"bands": np.array(axes["band"]), "channels": np.array(axes["channel"])}
+        write_npz(out / "figures" / "informative_bands.npz", arrays_out)
+    cleaning = None if plan.clean is None else json.loads((out / ".work" / "cleaning.json").read_bytes())
+    write_json(
+        out / "record.json",
+        _record(plan, context.table, context.classes, context.splits, about, fits, cleaning),
+    )
+
+
+def _fit_row(job: Job, record: Mapping[str, Any], name: str) -> dict[str, Any]:
+    subset = record["subsets"][name]
+    return {
+        "protocol": job.protocol, "seed": job.seed, "fold": record["fold"], "model": job.model,
+        "modalities": name, "normalise": job.normalise, "control": job.control, "saw": record["saw"],
+        "n_train": record["n_train"], "n_val": record["n_val"], "n_test": subset["n_test"],
+        "epoch": record["epoch"], "temperature": subset["temperature"], "coupling": subset["coupling"],
+    }  # fmt: skip
+
+
+def _prediction_frame(
+    plan: Study,
+    table: Table,
+    selected: NDArray[np.bool_],
+    job: Job,
+    fold: str,
+    name: str,
+    arrays: Mapping[str, NDArray[Any]],
+) -> Any:
+    import pandas as pd
+
+    rows, probability = arrays[f"rows/{name}"], arrays[f"probability/{name}"]
+    samples = [table.samples[i] for i in rows]
+    labels = arrays.get("labels", table.labels)
+    columns: dict[str, Any] = {
+        "system": plan.system,
+        "model": job.model,
+        "recipe": plan.model.recipe if job.model == plan.model.name else "corrected",
+        "normalise": job.normalise,
+        "modalities": name,
+        "protocol": job.protocol,
+        "control": job.control,
+        "seed": job.seed,
+        "fold": fold,
+        "sample": [s.id for s in samples],
+        "trial": [s.trial for s in samples],
+        "subject": [s.subject for s in samples],
+        "session": [s.session for s in samples],
+        "stimulus": [s.stimulus for s in samples],
+        "event": [s.event or "" for s in samples],
+        "start": [s.start for s in samples],
+        "duration": [s.duration for s in samples],
+        "label": labels[rows],
+        "selected": selected[rows],
+    }
+    columns |= {f"p_{c}": probability[:, c] for c in range(probability.shape[1])}
+    return pd.DataFrame(columns)
+
+
+def _sorted_predictions(frames: Sequence[Any]) -> Any:
+    import pandas as pd
+
+    frame = pd.concat(frames, ignore_index=True)
+    keys = list(frame.columns[: frame.columns.get_loc("sample") + 1])
+    return frame.sort_values(keys, kind="stable", ignore_index=True)
+
+
+def _record(
+    plan: Study,
+    table: Table,
+    classes: Sequence[str],
+    splits: Mapping[tuple[str, int], Sequence[Split]],
+    about: Mapping[str, Any],
+    fits: Sequence[Mapping[str, Any]],
+    cleaning: Mapping[str, Any] | None,
+) -> dict[str, Any]:
+    card = datasets.card(plan.data.name)
+    truth = read_truth(plan.data.root)
+    rules = {name: rule_of(plan, name) for name in plan.protocol.names}
+    record: dict[str, Any] = {
+        "format": 1,
+        "system": plan.system,
+        "classes": list(classes),
+        "dataset": {
+            "name": plan.data.name,
+            "title": card.title,
+            "simulated": truth is not None,
+            "licence": card.licence,
+            "citation": card.citation,
+        },
+        "seeds": list(plan.seeds),
+        "level": "window",
+        "protocols": {
+            name: {"held_out": list(rule.held_out), "leaky": rule.leaky, "text": rule.text}
+            for name, rule in rules.items()
+        },
+        "features": {
+            stream: {
+                "extractor": part.name,
+                "version": features.info(part.name).version,
+                "recipe": part.recipe,
+                "scope": features.info(part.name).scope,
+                "reaches": features.info(part.name).reaches,
+                "axes": {k: list(v) for k, v in table.axes[stream].items()},
+            }
+            | ({"luminance": part.luminance} if part.luminance else {})
+            for stream, part in plan.features.items()
+            if stream in table.axes
+        },
+        "models": dict(about),
+        "fits": [dict(f) for f in fits],
+    }
+    if plan.selection.intensity_at_least is not None:
+        by_subject = plan.selection.scale == "subject"
+        scale = "of each subject's own range in the training trials" if by_subject else "as rated"
+        record["selection"] = {
+            "intensity_at_least": plan.selection.intensity_at_least,
+            "scale": plan.selection.scale,
+            "rule": f"training windows with a continuous rating of at least "
+            f"{plan.selection.intensity_at_least:g} ({scale}); all windows are tested",
+        }
+    if cleaning is not None:
+        record["cleaning"] = dict(cleaning)
+    if truth is not None:
+        record["oracle"] = truth["oracle"]
+        record["dataset"]["effect"] = truth["effect"]
+        record["dataset"]["seed"] = truth["seed"]
+    return record
+
+
+def read_truth(root: str | Path) -> dict[str, Any] | None:
+    """``truth.json`` of a made-up data set, or None."""
+    path = Path(root) / "truth.json"
+    if not path.exists():
+        return None
+    try:
+        return dict(json.loads(path.read_bytes()))
+    except ValueError:
+        raise InputError("is not JSON", file=path, remedy="simulate the data set again") from None

@@ -1,0 +1,322 @@
+"""From files to a table: recordings, features, samples, splits, and what was left out."""
+
+from __future__ import annotations
+
+import inspect
+import shutil
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mien import batches, datasets, protocols
+from mien.batches import Table
+from mien.core import InputError, Recording, Signal, Trial, write_whole
+from mien.datasets import DatasetWarning, Fault
+from mien.run.cleaning import CLEANED, RAW, CleanedRecordings, clean_recordings, summary, write_pages
+from mien.run.clocks import align_all, clocks_to_json
+from mien.run.config import FeaturePart, Study
+from mien.run.extract import FeatureSpec, extract
+from mien.run.files import write_json, write_parquet
+from mien.run.luminance import prepare_folds
+from mien.run.packed import save_table
+from mien.run.selection import select
+from mien.run.store import Store
+from mien.signal.cleaning import Step
+
+Progress = Callable[[str, int, int, str], None]
+"""Called with (stage, done, total, text)."""
+_CLEAN_OR_RAW = f'add [clean] with steps = "default" to the study, or name the stream: stream = "{RAW}"'
+
+
+def prepare(out: Path, plan: Study, *, store: Path, workers: int, tell: Progress) -> None:
+    """Samples, features, splits: everything the fits need, in ``.work`` and the run folder."""
+    work = out / ".work"
+    if (work / "ready").exists():
+        return
+    shutil.rmtree(work, ignore_errors=True)
+    recordings, faults = load_recordings(plan)
+    specs = [spec_of(s, plan.features[s]) for s in plan.streams]
+    if plan.clean is None:
+        refuse_raw_only(specs, recordings, root=plan.data.root, remedy=_CLEAN_OR_RAW)
+    else:
+        cleaned = clean_for(
+            specs,
+            recordings,
+            plan.clean.parsed,
+            Store(store),
+            root=plan.data.root,
+            workers=workers,
+            tell=tell,
+        )
+        recordings, faults = list(cleaned.recordings), [*faults, *cleaned.faults]
+        write_pages(cleaned, out / "cleaning")
+        write_json(work / "cleaning.json", summary(cleaned))
+    dropped = [dropped_file(fault, plan.data.root) for fault in faults]
+    made, unusable = extract_features(plan, recordings, store, workers=workers, tell=tell)
+    dropped += unusable
+    trials = [t for r in recordings for t in r.trials]
+    classes = class_names(trials, plan.label)
+    for stream in plan.streams:
+        if not any(modality == stream for modality, _ in made):
+            raise InputError(
+                f"no trial has usable {stream} features" + (f": {unusable[0]['reason']}" if unusable else ""),
+                file=plan.data.root,
+                remedy=f"to see what is there: mien inspect {plan.data.name} {plan.data.root}",
+            )
+    table, missing = batches.pair(
+        made,
+        trials,
+        streams=plan.streams,
+        classes=classes,
+        label=plan.label,
+        intensity=_intensities(recordings),
+    )
+    dropped += [*missing, *_filled_values(table)]
+    if not len(table):
+        raise InputError("no window of any trial can be used", file=plan.data.root, remedy="run mien inspect")
+    selected = select(table, plan.selection)
+    if not selected.all():
+        whole = ", by the range of all the subject's trials" if plan.selection.scale == "subject" else ""
+        dropped.append(
+            {"what": "training window", "id": "", "subject": "", "count": int((~selected).sum()),
+             "reason": f"below the intensity chosen for training{whole} (still tested)"}
+        )  # fmt: skip
+    splits = [
+        (name, seed, split)
+        for name in plan.protocol.names
+        for seed in plan.seeds
+        for split in rule_of(plan, name).splits(table.samples, seed)
+    ]
+    dropped += prepare_folds(
+        work, plan, specs, table, recordings, splits, Store(store), workers=workers, tell=tell
+    )
+    save_table(work / "table", table)
+    np.save(work / "selected.npy", selected)
+    write_json(work / "classes.json", list(classes))
+    write_json(out / "splits.json", protocols.splits_to_json(splits, table.samples))
+    write_parquet(out / "samples.parquet", _samples_frame(table, recordings, selected))
+    if clocks := clocks_to_json(recordings):
+        write_json(out / "clocks.json", clocks)
+    _write_dropped(out / "dropped.csv", dropped)
+    write_whole(work / "ready", b"")
+
+
+def load_recordings(plan: Study) -> tuple[list[Recording], list[Fault]]:
+    """The recordings of a study's data set, restricted to its subjects, and what its reader left out."""
+    options = dict(plan.data.options)
+    if plan.data.subjects is not None:
+        options["subjects"] = list(plan.data.subjects)
+    load = load_dataset if plan.clean is None else load_raw
+    return load(plan.data.name, plan.data.root, **options)
+
+
+def load_dataset(name: str, root: str | Path, **options: Any) -> tuple[list[Recording], list[Fault]]:
+    """What :func:`mien.datasets.load` gives, aligned, and what was left out; warnings are passed on."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        recordings = datasets.load(name, root, **options)
+    faults: list[Fault] = []
+    for one in caught:
+        if isinstance(one.message, DatasetWarning):
+            faults += one.message.faults
+        warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
+    recordings, unaligned = align_all(recordings)
+    return recordings, [*faults, *unaligned]
+
+
+def load_raw(name: str, root: str | Path, **options: Any) -> tuple[list[Recording], list[Fault]]:
+    """As :func:`load_dataset`, but the raw recordings of a data set that has preprocessed ones as well."""
+    known = inspect.signature(datasets.registry.get(name).load).parameters
+    return load_dataset(name, root, **({"raw": True} if "raw" in known else {}) | options)
+
+
+def refuse_raw_only(
+    specs: Iterable[FeatureSpec], recordings: Iterable[Recording], *, root: str | Path, remedy: str
+) -> None:
+    """Features of ``eeg`` cannot be made where there is ``raw_eeg`` alone."""
+    there = {name for r in recordings for name in r.streams}
+    for spec in specs:
+        if spec.resolved().stream == CLEANED and CLEANED not in there and RAW in there:
+            raise InputError(
+                f"{spec.name} reads the stream {CLEANED!r}, and the recordings are raw: they have {RAW!r}",
+                file=root,
+                remedy=remedy,
+            )
+
+
+def clean_for(
+    specs: Sequence[FeatureSpec],
+    recordings: Sequence[Recording],
+    steps: Sequence[Step],
+    store: Store,
+    *,
+    root: str | Path,
+    workers: int,
+    tell: Progress,
+) -> CleanedRecordings:
+    """Cleaned recordings for features of which one at least reads what is cleaned."""
+    streams = [spec.resolved().stream for spec in specs]
+    if CLEANED not in streams:
+        raise InputError(
+            f"no feature reads the cleaned EEG; they read {', '.join(map(str, streams))}",
+            expected=f'a feature of the stream {CLEANED!r}, for example eeg = "de_lds"',
+            remedy="leave the cleaning out",
+        )
+    return clean_recordings(
+        recordings,
+        steps,
+        store,
+        simulated=(Path(root) / "truth.json").exists(),
+        workers=workers,
+        progress=lambda done, total, text: tell("cleaning", done, total, text),
+    )
+
+
+def spec_of(stream: str, part: FeaturePart) -> FeatureSpec:
+    """What a study asks of one stream, as the extractor wants it."""
+    return FeatureSpec(
+        modality=stream, name=part.name, recipe=part.recipe, options=dict(part.options), stream=part.stream
+    )
+
+
+def extract_features(
+    plan: Study,
+    recordings: Sequence[Recording],
+    store: Path,
+    *,
+    workers: int,
+    tell: Progress,
+) -> tuple[dict[tuple[str, str], Any], list[dict[str, Any]]]:
+    """Features of every stream a study uses, and the trials that could not be used, for ``dropped.csv``."""
+    trials = {t.id: t for r in recordings for t in r.trials}
+    found: dict[tuple[str, str], str] = {}
+
+    def fault(stream: str, trial: str, error: InputError) -> None:
+        found[stream, trial] = str(error)
+
+    made = extract(
+        recordings,
+        [spec_of(s, plan.features[s]) for s in plan.streams],
+        Store(store),
+        workers=workers,
+        progress=lambda done, total, text: tell("features", done, total, text),
+        on_fault=fault,
+    )
+    # workers report faults in any order
+    unusable = [
+        dropped_clip(s, trial, found[s, name])
+        for s in plan.streams
+        for name, trial in trials.items()
+        if (s, name) in found
+    ]
+    return made, unusable
+
+
+def class_names(trials: Iterable[Trial], label: str) -> tuple[str, ...]:
+    """The label's scale, which all trials must share."""
+    scales = {t.labels[label].scale for t in trials if label in t.labels}
+    if len(scales) != 1 or not all(isinstance(word, str) for word in next(iter(scales))):
+        raise InputError(
+            f"label {label!r} has {len(scales)} scales", expected="one nominal scale in all trials"
+        )
+    return tuple(str(word) for word in next(iter(scales)))
+
+
+def _intensities(recordings: Iterable[Recording]) -> dict[str, Signal]:
+    """Continuous ratings of the trials that have them, from the stream ``intensity``."""
+    return {
+        trial.id: recording.streams["intensity"].read(trial.span)
+        for recording in recordings
+        if "intensity" in recording.streams
+        for trial in recording.trials
+        if recording.streams["intensity"].covers(trial.span)
+    }
+
+
+def rule_of(plan: Study, name: str) -> protocols.Rule:
+    """A protocol of a study, with its options."""
+    return protocols.create(name, **plan.protocol.options.get(name, {}))
+
+
+def _samples_frame(table: Table, recordings: Iterable[Recording], selected: NDArray[np.bool_]) -> Any:
+    import pandas as pd
+
+    recording_of = {t.id: t.recording for r in recordings for t in r.trials}
+    rows = table.samples
+    columns: dict[str, Any] = {
+        "sample": [s.id for s in rows],
+        "trial": [s.trial for s in rows],
+        "recording": [recording_of[s.trial] for s in rows],
+        "subject": [s.subject for s in rows],
+        "session": [s.session for s in rows],
+        "stimulus": [s.stimulus for s in rows],
+        "event": [s.event or "" for s in rows],
+        "start": [s.start for s in rows],
+        "duration": [s.duration for s in rows],
+        "label": table.labels,
+        "intensity": table.intensity,
+        "selected": selected,
+    }
+    for name in table.inputs:
+        columns[f"present_{name}"] = table.present[name]
+        columns[f"content_{name}"] = [
+            int.from_bytes(d, "little", signed=True) for d in _digests(table.inputs[name])
+        ]
+    return pd.DataFrame(columns)
+
+
+def _digests(values: NDArray[Any]) -> Iterable[bytes]:
+    import hashlib
+
+    for row in values:
+        yield hashlib.blake2b(np.ascontiguousarray(row).tobytes(), digest_size=8).digest()
+
+
+def _filled_values(table: Table) -> Iterable[dict[str, Any]]:
+    """Single values that are no numbers (a dead electrode) in windows that are used, trial by trial."""
+    trials = np.array([s.trial for s in table.samples])
+    for stream, values in table.inputs.items():
+        holes = np.where(table.present[stream], (~np.isfinite(values)).sum(axis=1), 0)
+        for trial in dict.fromkeys(trials[holes > 0].tolist()):
+            here = trials == trial
+            yield {
+                "what": f"{stream} value",
+                "id": trial,
+                "subject": str(table.subjects[here][0]),
+                "reason": "not a number, the mean takes its place",
+                "count": int(holes[here].sum()),
+            }
+
+
+def dropped_file(fault: Fault, root: str | Path) -> dict[str, Any]:
+    """A file or clip that the reader left out, its path from the root of the data set."""
+    path = Path(fault.file)
+    where = path.relative_to(root).as_posix() if path.is_relative_to(root) else fault.file
+    return {
+        "what": "part of a file" if fault.item else "file",
+        "id": f"{where} {fault.item}".strip(),
+        "subject": fault.subject,
+        "reason": fault.reason,
+        "count": 1,
+    }
+
+
+def dropped_clip(stream: str, trial: Trial, reason: str) -> dict[str, Any]:
+    """A stream of a trial that could not be read or computed."""
+    what = f"{stream} of a trial"
+    return {"what": what, "id": trial.id, "subject": trial.subject, "reason": reason, "count": 1}
+
+
+def _write_dropped(path: Path, dropped: Sequence[Mapping[str, Any]]) -> None:
+    import csv
+    import io
+
+    text = io.StringIO()
+    writer = csv.DictWriter(text, ["what", "id", "subject", "reason", "count"], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(dropped)
+    write_whole(path, text.getvalue().encode())
