@@ -16,7 +16,7 @@ from mien.core import InputError
 from mien.report.qc import write_qc
 
 NAMES = ["FP1", "FP2", "F3", "FZ", "F4", "T7", "C3", "CZ", "C4", "T8", "PZ", "O1", "O2", "CB1"]
-N_PARTS = 12
+N_PARTS = 4
 
 
 def record() -> dict[str, Any]:
@@ -64,6 +64,13 @@ def record() -> dict[str, Any]:
             for name, facts in found.items()
         ],
     }  # fmt: skip
+
+
+def without_ica() -> dict[str, Any]:
+    """Filters alone: the page is made in less time."""
+    what = record()
+    what["steps"] = [e for e in what["steps"] if e["step"] in ("high_pass", "resample", "low_pass")]
+    return what
 
 
 def arrays() -> dict[str, np.ndarray]:
@@ -134,13 +141,13 @@ def test_page_stands_alone_and_says_what_was_done(tmp_path: Path) -> None:
     for words in (
         "Cleaning of rec-1",
         "14 channels, 2 min 0 s recorded at 1000 Hz; now 200 Hz, 0.1-70 Hz, reference: average, rank 10",
-        "1 of 14 channels bad, 2 of 12 components taken off",
+        "1 of 14 channels bad, 2 of 4 components taken off",
         "Components taken off: eye 1, heart 1; with them 7.2 % of the power",
         "<short> recording",
         "dead or flat",
         "muscle 0.95, but -30 dB at 55-85 Hz",
         "half gain at 0.05 Hz; kernel of 33 s",
-        "taken off: 1, 12",
+        "taken off: 1, 4",
         "eye ≥ 0.8",
     ):
         assert words in text
@@ -148,7 +155,7 @@ def test_page_stands_alone_and_says_what_was_done(tmp_path: Path) -> None:
 
 
 def test_made_up_recordings_are_said_to_be(tmp_path: Path) -> None:
-    text = read(write_qc(saved(tmp_path), title="a <b> c", simulated=True)).text
+    text = read(write_qc(saved(tmp_path, without_ica()), title="a <b> c", simulated=True)).text
     assert "Made-up data" in text
     assert "Cleaning of a <b> c" in text
 
@@ -160,8 +167,7 @@ def test_same_files_same_bytes(tmp_path: Path) -> None:
 
 
 def test_without_ica_and_with_nothing_bad(tmp_path: Path) -> None:
-    what = record()
-    what["steps"] = [e for e in what["steps"] if e["step"] in ("high_pass", "resample", "low_pass")]
+    what = without_ica()
     what |= {"bad": [], "interpolated": [], "band_hz": [None, None]}
     text = read(write_qc(saved(tmp_path, what))).text
     assert "0 of 14 channels bad." in text
@@ -171,7 +177,7 @@ def test_without_ica_and_with_nothing_bad(tmp_path: Path) -> None:
 
 
 def test_too_many_bad_channels_show_red(tmp_path: Path) -> None:
-    what = record()
+    what = without_ica()
     what["bad"] = NAMES[:6]
     assert 'class="verdict leaks"' in write_qc(saved(tmp_path, what)).read_text("utf-8")
 

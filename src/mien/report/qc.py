@@ -24,7 +24,7 @@ _MOST_SHOWN = 16
 _NAMES = {
     "high_pass": "High-pass", "low_pass": "Low-pass", "notch": "Notch", "resample": "Resample",
     "bad_channels": "Bad channels", "interpolate": "Interpolate", "burst_repair": "Burst repair",
-    "rereference": "Re-reference", "ica": "ICA",
+    "rereference": "Re-reference", "eye_regression": "Eye regression", "ica": "ICA",
 }  # fmt: skip
 _REASONS = {
     "dead": "dead or flat",

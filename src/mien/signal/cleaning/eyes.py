@@ -14,8 +14,9 @@ from mien.signal.cleaning.filters import HighPass, LowPass
 
 EYES = ("EOG", "HEO", "VEO")
 """What the names of eye channels among the extras contain."""
-_BLINK_Z, _AROUND, _SOFT = 6.0, 0.15, 0.05
-"""A blink: an eye channel this many robust deviations off; seconds around it; seconds of soft edge."""
+_BLINK_Z, _SHARE, _APART, _AROUND = 6.0, 0.35, 0.4, 0.15
+"""A blink: an eye channel this many robust deviations, and this share of a large blink, above (or below)
+itself some seconds before and after; seconds that are added on either side."""
 _FEWEST_SECONDS = 2.0
 
 
@@ -24,7 +25,8 @@ class EyeRegression:
     """Take off each EEG channel its share of the eye channels among the extras.
 
     Blinks and eye movements spread differently, so each gets shares of its own (Gratton, Coles and Donchin
-    1983, doi:10.1016/0013-4694(83)90135-9): the eye channels are cut in two by a soft mask around blinks.
+    1983, doi:10.1016/0013-4694(83)90135-9). A blink is what an eye channel has above the straight line from
+    just before it to just after it; the line, where the eyes look meanwhile, stays with the movements.
     Shares are least squares above ``fit_high_pass`` Hz, where drift does not count. Only what is below
     ``below`` Hz is taken off: faster parts of an eye channel are muscle and brain.
 
@@ -33,7 +35,7 @@ class EyeRegression:
     """
 
     below: float = 15.0
-    fit_high_pass: float = 1.0
+    fit_high_pass: float = 0.3
 
     def __post_init__(self) -> None:
         if not 0 < self.fit_high_pass < self.below:
@@ -46,10 +48,9 @@ class EyeRegression:
             note = "no eye channel among the extras: eye movements were left to ICA"
             return Outcome(work=work, found={"channels": []}, percent=0.0, notes=(note,))
         eyes = _filtered(work.extra[rows].astype(np.float64), work.rate, LowPass(self.below))
-        fast = _filtered(eyes, work.rate, HighPass(self.fit_high_pass))
-        mask, n_blinks = _blinks(fast, work.rate)
-        regressors = [eyes * (1 - mask), eyes * mask] if n_blinks else [eyes]
-        table = np.concatenate(regressors)
+        upright = [k for k, i in enumerate(rows) if "VEO" in work.extra_channels[i].upper()]
+        during, n_blinks = _blinks(eyes[upright] if upright else eyes, work.rate)
+        table = np.concatenate(_parted(eyes, during)) if n_blinks else eyes
         shares = self._shares(work, table)
         before = after = 0.0
         for part in blocks(work.n_times, work.rate):
@@ -95,14 +96,34 @@ def _filtered(data: Array, rate: float, step: HighPass | LowPass) -> NDArray[np.
     return np.concatenate([part for _, part in parts], axis=1)
 
 
-def _blinks(eyes: Array, rate: float) -> tuple[NDArray[np.float64], int]:
-    """Soft mask (times,), 1 in blinks, and how many there are; none if they last too short to learn from."""
-    from scipy.ndimage import maximum_filter1d, uniform_filter1d
+def _blinks(eyes: Array, rate: float) -> tuple[NDArray[np.bool_], int]:
+    """Where blinks are (times,), and how many; none if they last too short to learn from.
 
-    low, high = np.percentile(eyes, (25, 75), axis=1, keepdims=True)
-    off = (np.abs(eyes) > _BLINK_Z * (high - low) / 1.349).any(axis=0)
-    wide = maximum_filter1d(off.astype(np.float64), 2 * int(_AROUND * rate) + 1)
-    n = int((np.diff(wide, prepend=0) > 0).sum())
-    if wide.sum() < _FEWEST_SECONDS * rate:
-        return np.zeros(len(wide)), 0
-    return uniform_filter1d(wide, 2 * int(_SOFT * rate) + 1), n
+    A look aside changes an eye channel from then on and is no bump, however large.
+    """
+    from scipy.ndimage import maximum_filter1d
+
+    bumps = _bumps(eyes, max(int(_APART * rate), 1))
+    low, high, most = np.percentile(bumps, (25, 75, 99), axis=1, keepdims=True)
+    off = (bumps > np.maximum(_BLINK_Z * (high - low) / 1.349, _SHARE * most)).any(axis=0)
+    wide = maximum_filter1d(off, 2 * int(_AROUND * rate) + 1)
+    if wide.sum() < _FEWEST_SECONDS * rate or wide.all():
+        return np.zeros(len(wide), dtype=bool), 0
+    return wide, int((np.diff(wide.astype(np.int8), prepend=0) > 0).sum())
+
+
+def _bumps(eyes: Array, apart: int) -> NDArray[np.float64]:
+    """How far each sample is beyond both the one ``apart`` before and the one after; blinks are positive."""
+    padded = np.pad(eyes, ((0, 0), (apart, apart)), mode="edge")
+    before, after = eyes - padded[:, : -2 * apart], eyes - padded[:, 2 * apart :]
+    bumps = np.where(before * after > 0, np.sign(before) * np.minimum(np.abs(before), np.abs(after)), 0.0)
+    return np.asarray(bumps * np.sign((bumps**3).sum(axis=1, keepdims=True)))
+
+
+def _parted(eyes: Array, during: NDArray[np.bool_]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Movements and blinks, which add up to the eye channels."""
+    time = np.arange(len(during))
+    movements = eyes.copy()
+    for row in movements:
+        row[during] = np.interp(time[during], time[~during], row[~during])
+    return movements, eyes - movements

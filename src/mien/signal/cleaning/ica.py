@@ -33,7 +33,8 @@ class ICA:
 
     Components are fitted by Picard with the extended likelihood (Ablin, Cardoso and Gramfort 2018,
     doi:10.1109/TSP.2018.2844203: what extended infomax finds, sooner) on a copy high-passed at
-    ``fit_high_pass`` Hz, in ``fit_seconds`` seconds of segments spread over the recording. ICLabel
+    ``fit_high_pass`` Hz, in ``fit_seconds`` seconds of segments spread over the recording, from its
+    ``components`` strongest principal components; the weaker ones stay as they are. ICLabel
     (Pion-Tonachini, Kreutz-Delgado and Makeig 2019, doi:10.1016/j.neuroimage.2019.05.026) gives each a
     probability for every one of :data:`LABELS`; with extras, a component that follows an eye or heart channel
     by ``extra_correlation`` or more counts as ``eye`` or ``heart`` too. What is at least as probable as
@@ -48,13 +49,16 @@ class ICA:
     ----------
     remove
         Label to the least probability. Labels that are absent stay.
+    components
+        How many there are at most; never more than the rank.
     seed
         Of the start of the fit: the same seed, data and versions give the same components.
     """
 
     remove: Mapping[str, float] = field(default_factory=lambda: dict(REMOVE))
     fit_high_pass: float = 1.0
-    fit_seconds: float = 360.0
+    fit_seconds: float = 120.0
+    components: int = 32
     extra_correlation: float = 0.6
     confirm: bool = True
     seed: int = 0
@@ -67,7 +71,7 @@ class ICA:
             raise ValueError(f"unknown labels {', '.join(sorted(unknown))}; known: {', '.join(LABELS)}")
         if not all(0 < p <= 1 for p in self.remove.values()):
             raise ValueError("the probabilities of remove must be in (0, 1]")
-        for name in ("fit_high_pass", "fit_seconds", "max_iterations", "tolerance"):
+        for name in ("fit_high_pass", "fit_seconds", "components", "max_iterations", "tolerance"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"{name} must be positive, got {getattr(self, name)!r}")
 
@@ -81,8 +85,9 @@ class ICA:
                 expected="two independent channels or more",
                 remedy="leave ICA out of the steps",
             )
-        ica, converged = self._fit(raw, rank)
-        notes = self._outside(work, seconds, rank, converged)
+        n = min(rank, self.components)
+        ica, converged = self._fit(raw, n)
+        notes = self._outside(work, seconds, n, converged)
         probability = _probabilities(raw, ica)
         sources = ica.get_sources(raw).get_data()
         pictures = _pictures(sources, work.rate)
@@ -102,11 +107,11 @@ class ICA:
                 "why": why.get(i, ""),
                 "variance_percent": round(float(share[i]), 3),
             }
-            for i in range(rank)
+            for i in range(n)
         ]
         found = {
             "components": components,
-            "n_components": rank,
+            "n_components": n,
             "removed": list(removed),
             "iterations": int(ica.n_iter_),
             "converged": converged,
@@ -121,7 +126,7 @@ class ICA:
                 "maps": maps.T,
                 "probabilities": probability,
                 "variance_percent": share,
-                "removed": np.isin(np.arange(rank), order),
+                "removed": np.isin(np.arange(n), order),
                 **pictures,
             },
             notes=notes,
@@ -151,11 +156,11 @@ class ICA:
             raw.info["highpass"], raw.info["lowpass"] = self.fit_high_pass, work.high or work.rate / 2
         return raw, extra, n / work.rate
 
-    def _fit(self, raw: Any, rank: int) -> tuple[Any, bool]:
+    def _fit(self, raw: Any, n: int) -> tuple[Any, bool]:
         import mne
 
         ica = mne.preprocessing.ICA(
-            n_components=rank,
+            n_components=n,
             method="picard",
             fit_params={"ortho": False, "extended": True, "tol": self.tolerance},
             max_iter=self.max_iterations,
@@ -167,7 +172,7 @@ class ICA:
             ica.fit(raw, verbose="error")
         return ica, bool(ica.n_iter_ < self.max_iterations)
 
-    def _outside(self, work: Work, seconds: float, rank: int, converged: bool) -> tuple[str, ...]:
+    def _outside(self, work: Work, seconds: float, n: int, converged: bool) -> tuple[str, ...]:
         """What ICLabel, or the fit, was not made for; warned of as well."""
         notes = []
         if self.fit_high_pass > 1.0 + 1e-9 or (work.low or 0.0) > 1.0 + 1e-9:
@@ -179,10 +184,10 @@ class ICA:
             notes.append(f"ICLabel wants the average reference; the data's is: {work.reference}")
         if set(work.bad) - set(work.interpolated):
             notes.append("bad channels were neither interpolated nor left out before ICA")
-        wanted = 20 * rank**2 / work.rate
+        wanted = 20 * n**2 / work.rate
         if seconds < wanted:
             notes.append(
-                f"ICA had {seconds:.0f} s for {rank} components; 20 samples per weight are {wanted:.0f} s"
+                f"ICA had {seconds:.0f} s for {n} components; 20 samples per weight are {wanted:.0f} s"
             )
         if not converged:
             notes.append(f"the fit did not converge within {self.max_iterations} iterations")
@@ -280,7 +285,7 @@ def _powers(work: Work, matrix: Array) -> tuple[float, float]:
 def _maps(data: Array, sources: Array) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Volts at each channel per unit of a component (channels, components); percent of the variance it makes.
 
-    By regression on all components together, which is exact: together they are the data.
+    By regression on all components together; with what was not fitted they are not correlated.
     """
     maps = np.linalg.lstsq(sources @ sources.T, sources @ data.T, rcond=None)[0].T
     power = (maps**2).sum(axis=0) * sources.var(axis=1)
