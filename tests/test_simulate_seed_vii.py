@@ -320,8 +320,8 @@ def identity_probe(table: Table) -> float:
     return hits / len(table)
 
 
-def accuracy_by_trial(table: Table, protocol: str) -> tuple[float, metrics.Interval]:
-    """Accuracy of logistic regression by trial, and where chance lies (99.9 % of permutations over clips)."""
+def accuracy_by_trial(table: Table, protocol: str, *, level: float) -> tuple[float, metrics.Interval]:
+    """Accuracy of logistic regression by trial, and where chance lies (``level`` of permutations over clips)."""
     total = np.zeros((len(table), 7))
     for split in protocols.create(protocol).splits(table.samples, seed=0):
         rows = table.rows(split.test)
@@ -333,7 +333,9 @@ def accuracy_by_trial(table: Table, protocol: str) -> tuple[float, metrics.Inter
     first = np.unique(trial, return_index=True)[1]
     y, p = table.labels[first], summed.argmax(axis=1)
     clip = np.array([table.samples[i].stimulus for i in first])
-    chance = metrics.permutation_interval(y, p, n_classes=7, stimulus=clip, metrics=["accuracy"], level=0.999)
+    chance = metrics.permutation_interval(
+        y, p, n_classes=7, stimulus=clip, cross_validated=True, metrics=["accuracy"], level=level
+    )
     return float((y == p).mean()), chance["accuracy"]
 
 
@@ -358,9 +360,12 @@ def test_without_emotion_people_are_known_and_clips_give_labels_away(
     )
     table = shipped_table(root)
     assert identity_probe(table) >= least
-    loso, chance = accuracy_by_trial(table, "loso")
+    # clips are recognised: more than one data set in forty would show by chance (one in ten for short clips,
+    # in which clips leave fewer traces)
+    loso, chance = accuracy_by_trial(table, "loso", level=0.95 if seconds >= 60 else 0.8)
     assert loso >= 1.5 / 7
     assert loso > chance.high
-    fair, chance = accuracy_by_trial(table, "loso_stimulus")
+    # and where clips are new there is nothing: missed by one data set in a thousand
+    fair, chance = accuracy_by_trial(table, "loso_stimulus", level=0.999)
     assert chance.low <= fair <= chance.high
     assert fair < loso
