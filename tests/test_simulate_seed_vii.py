@@ -321,7 +321,7 @@ def identity_probe(table: Table) -> float:
 
 
 def accuracy_by_trial(table: Table, protocol: str, *, level: float) -> tuple[float, metrics.Interval]:
-    """Accuracy of logistic regression by trial, and where chance lies (``level`` of permutations over clips)."""
+    """Accuracy of logistic regression by trial, and the interval of that level from permuted clips."""
     total = np.zeros((len(table), 7))
     for split in protocols.create(protocol).splits(table.samples, seed=0):
         rows = table.rows(split.test)
