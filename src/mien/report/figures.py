@@ -351,14 +351,14 @@ def reliability(panels: Sequence[Mapping[str, Any]], *, n_bins: int = 10) -> Fig
     """Stated confidence against the share that was right.
 
     ``panels``: ``{title, confidence: (samples,), correct: (samples,), ece}``; dot size grows with the number
-    of samples in the bin.
+    of samples in the bin. Bins with less than 1 % of the samples are not drawn: a share of a few is no share.
     """
     figure, axes = _axes(len(panels), height=2.75, columns=min(3, max(2, len(panels))))
     for axis, panel in zip(axes, panels, strict=False):
         confidence, correct = np.asarray(panel["confidence"], float), np.asarray(panel["correct"], float)
         bins = np.minimum((confidence * n_bins).astype(int), n_bins - 1)
         count = np.bincount(bins, minlength=n_bins)
-        seen = count > 0
+        seen = count >= max(0.01 * count.sum(), 1)
         x = np.bincount(bins, weights=confidence, minlength=n_bins)[seen] / count[seen]
         y = np.bincount(bins, weights=correct, minlength=n_bins)[seen] / count[seen]
         axis.plot([0, 1], [0, 1], color=GREY, lw=0.9, ls=(0, (4, 2)))

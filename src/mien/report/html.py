@@ -311,7 +311,7 @@ _FIGURES: dict[str, tuple[Callable[[Story], Figure | None], str, str]] = {
         "Stated probability against the share of right answers for each protocol.",
         "{model}, normalise = {normalise}, by window. On the dashed line a stated 60 % is right 60 % of the "
         "time; below it the model is overconfident. ECE: expected calibration error, ten bins. Dots grow "
-        "with the number of windows.",
+        "with the number of windows; bins with less than 1 % of them are left out.",
     ),
 }
 """Sections that are one figure: what draws it, its text for those who do not see it, its caption."""
