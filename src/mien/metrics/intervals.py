@@ -165,7 +165,10 @@ def permutation_interval(
     draws = scores_of(drawn)
     middle = {name: np.nanmedian(v) if np.isfinite(v).any() else np.nan for name, v in draws.items()}
     if cross_validated:
-        draws = {name: middle[name] + np.sqrt(2) * (v - middle[name]) for name, v in draws.items()}
+        draws = {
+            name: np.clip(middle[name] + np.sqrt(2) * (v - middle[name]), -1 if name == "kappa" else 0, 1)
+            for name, v in draws.items()
+        }
     return _intervals(middle, draws, metrics, level)
 
 
