@@ -94,8 +94,9 @@ def assert_sensible(done: Cleaned, raw: Signal, folder: Path) -> None:
     """A good minute of an undamaged cap stays nearly as it was, and its page says what went."""
     labels = [part["label"] for part in components(done)]
     n = len(raw.channels)
-    assert len(labels) == n - 1  # the average reference costs one
-    assert labels.count("brain") > n / 2
+    # the average reference costs one; of more than the step asks for the strongest are taken
+    assert len(labels) == min(n - 1, ICA().components)
+    assert labels.count("brain") > len(labels) / 2
     assert labels.count("line") <= 2
     assert done.record["bad"] == []
     shares = {e["step"]: e["percent"] for e in done.record["steps"]}
@@ -134,7 +135,7 @@ def test_cleaning_a_small_cap(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_cleaning_the_whole_cap_with_the_default_steps(tmp_path: Path) -> None:
     raw = eyes_closed()
-    with pytest.warns(CleaningWarning, match="samples per weight"):  # one minute is short for 63 components
+    with pytest.warns(CleaningWarning, match="samples per weight"):  # one minute is short for 32
         done = clean(raw, DEFAULT)
     assert_sensible(done, raw, tmp_path)
 
