@@ -17,6 +17,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "core": set(),
     "io": {"core"},
     "signal": {"core"},
+    "vision": {"core"},
     "datasets": {"core", "io"},
     "timeline": {"core", "signal"},
     "features": {"core", "signal", "vision"},

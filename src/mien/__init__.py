@@ -14,6 +14,7 @@ _PARTS = (
     "core",
     "io",
     "signal",
+    "vision",
     "datasets",
     "timeline",
     "features",

@@ -101,27 +101,24 @@ class Stream:
         function = getattr(self.source, "covers", None)
         return within and (function is None or bool(function(span.start, span.duration)))
 
+    def shows(self, event: Event) -> bool:
+        """Whether a camera's stream has frames of an event."""
+        function = getattr(self.source, "shows", None)
+        return function is not None and bool(function(event))
+
+    def clip(self, event: Event) -> Clip:
+        """The frames of an event, from a camera's stream (one whose source offers ``clip(event)``)."""
+        function = getattr(self.source, "clip", None)
+        if function is None:
+            raise ValueError(f"stream {self.name!r} has no frames")
+        clip: Clip = function(event)
+        return clip
+
     def read(self, span: Span | None = None) -> Signal:
         """The samples of a span (default: the whole stream) as a :class:`Signal`."""
         span = self.span if span is None else span
         data = self.source.read(span.start, span.duration)
         return Signal(data=data, rate=self.rate, channels=self.channels, unit=self.unit, start=span.start)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Event:
-    """Something that happened: a marker, a blink, an expression.
-
-    ``clock`` names the device clock it was stamped with, as for a :class:`Stream`.
-    """
-
-    kind: str
-    span: Span
-    value: str | float | int | None = None
-    clock: str = "recording"
-
-    def __post_init__(self) -> None:
-        _require_text(self, "kind", "clock")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,8 +140,37 @@ class Label:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Event:
+    """Something that happened: a marker, a blink, an expression.
+
+    ``clock`` names the device clock it was stamped with, as for a :class:`Stream`. An event that can be
+    classified, such as a coded expression, has an ``id``, the ``trial`` it lies in and ``labels``; its span
+    runs from onset to offset, and ``apex`` is the time of its peak, None where nobody coded it.
+    """
+
+    kind: str
+    span: Span
+    value: str | float | int | None = None
+    clock: str = "recording"
+    id: str | None = None
+    trial: str | None = None
+    apex: float | None = None
+    labels: Mapping[str, Label] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _require_text(self, "kind", "clock")
+        _require(
+            self.apex is None or self.span.start <= self.apex <= self.span.stop,
+            f"apex {self.apex} is outside {self.span}",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class Trial:
-    """One stimulus shown to one subject once."""
+    """One stimulus shown to one subject once, or the piece of such a showing that belongs to one event.
+
+    A piece names the trial it was cut from in ``part_of`` and its ``event``.
+    """
 
     id: str
     recording: str
@@ -153,6 +179,8 @@ class Trial:
     stimulus: str
     span: Span
     labels: Mapping[str, Label] = field(default_factory=dict)
+    part_of: str | None = None
+    event: Event | None = None
 
     def __post_init__(self) -> None:
         _require_text(self, "id", "recording", "subject", "session", "stimulus")
@@ -245,6 +273,66 @@ class Signal:
     def span(self) -> Span:
         """The time it covers."""
         return Span(start=self.start, duration=self.n_times / self.rate)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Clip:
+    """Frames in memory, with their true times.
+
+    Attributes
+    ----------
+    frames
+        uint8 (frames, height, width) for grey, or (frames, height, width, 3) for RGB.
+    times
+        float64 (frames,): when each frame was shown, in seconds on the clock of ``onset``, strictly
+        increasing; not necessarily evenly spaced.
+    onset, apex, offset
+        Seconds, None where nobody coded it. A clip may hold only the frames of onset and apex.
+    valid
+        Boolean (frames,): False where the frame means nothing (damaged, no face). None: all are valid.
+    """
+
+    frames: NDArray[np.uint8]
+    times: NDArray[np.float64]
+    onset: float | None = None
+    apex: float | None = None
+    offset: float | None = None
+    valid: NDArray[np.bool_] | None = None
+
+    def __post_init__(self) -> None:
+        shape = self.frames.shape
+        _require(
+            self.frames.dtype == np.uint8 and (len(shape) == 3 or (len(shape) == 4 and shape[3] == 3)),
+            f"frames must be uint8 (frames, height, width[, 3]), got {self.frames.dtype} {shape}",
+        )
+        _require(self.times.shape == (shape[0],), f"{len(self.times)} times for {shape[0]} frames")
+        _require(bool((np.diff(self.times) > 0).all()), "times of frames must increase")
+        _require(
+            self.valid is None or (self.valid.shape == (shape[0],) and self.valid.dtype == np.bool_),
+            f"valid must be boolean of shape ({shape[0]},)",
+        )
+
+    @property
+    def n_frames(self) -> int:
+        """Number of frames."""
+        return int(self.frames.shape[0])
+
+    def at(self, time: float, *, tolerance: float) -> int:
+        """Position of the frame nearest a time.
+
+        Raises
+        ------
+        ValueError
+            If none is within ``tolerance`` seconds.
+        """
+        _require(self.n_frames > 0, "the clip has no frame")
+        i = int(np.abs(self.times - time).argmin())
+        gap = abs(float(self.times[i]) - time)
+        _require(
+            gap <= tolerance,
+            f"no frame within {tolerance:.4g} s of {time:.4f} s; the nearest is {gap:.4g} s off",
+        )
+        return i
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
