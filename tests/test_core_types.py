@@ -13,6 +13,7 @@ from mien import core
 from mien.core import (
     AuditReport,
     Batch,
+    Clip,
     Clock,
     Event,
     Features,
@@ -105,14 +106,14 @@ def split(**changes: Any) -> Split:
 
 def test_all_types_are_frozen_and_take_keywords_only():
     types = [t for t in vars(core).values() if dataclasses.is_dataclass(t)]
-    assert len(types) == 17
+    assert len(types) == 18
     for t in types:
         assert t.__dataclass_params__.frozen, t
         assert all(f.kw_only for f in dataclasses.fields(t)), t
 
 
 def test_types_that_hold_arrays_are_not_compared_value_by_value():
-    for t in (Signal, Features, Batch, Prediction, Stream):
+    for t in (Signal, Clip, Features, Batch, Prediction, Stream):
         assert not t.__dataclass_params__.eq, t
 
 

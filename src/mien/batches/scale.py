@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from mien.batches.table import Table
 
+POOLED = ("window", "row", "column")
+"""Axes along which one centre and scale serve all values: seconds of a sequence, pixels of a map."""
 LIMIT = 8.0
 """Scaled values further out than this are set to it: one noisy electrode must not fill a batch."""
 
@@ -64,8 +66,9 @@ def fit_scaler(table: Table, rows: NDArray[np.int64], *, mode: Mode) -> Scaler:
     samples. ``mode="subject"``: one per subject over that subject's rows; the caller hands in all samples of
     the subjects, the test subject's among them, so the result is transductive.
 
-    NaN (an absent stream, a dead electrode) is left out. A feature with no value at all gets mean 0, one that
-    never changes gets standard deviation 1.
+    The seconds of a sequence and the pixels of a map share their constants (:data:`POOLED`). NaN (an absent
+    stream, a dead electrode) is left out. A feature with no value at all gets mean 0, one that never changes
+    gets standard deviation 1.
     """
     groups: dict[str, NDArray[np.int64]] = {"*": rows}
     if mode == "subject":
@@ -74,18 +77,30 @@ def fit_scaler(table: Table, rows: NDArray[np.int64], *, mode: Mode) -> Scaler:
     return Scaler(
         mode=mode,
         constants={
-            (stream, group): _moments(values[which])
+            (stream, group): _moments(values[which], table.axes[stream])
             for stream, values in table.inputs.items()
             for group, which in groups.items()
         },
     )
 
 
-def _moments(values: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _moments(
+    values: NDArray[Any], axes: Mapping[str, tuple[str, ...]]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Mean and standard deviation of every column of (samples, features)."""
     finite = np.isfinite(values)
-    count = np.maximum(finite.sum(axis=0), 1)
-    mean = np.where(finite, values, 0.0).sum(axis=0, dtype=np.float64) / count
+    count = _pool(finite.sum(axis=0), axes)
+    mean = _pool(np.where(finite, values, 0.0).sum(axis=0, dtype=np.float64), axes) / np.maximum(count, 1)
     centred = np.where(finite, values - mean, 0.0)
-    sd = np.sqrt((centred**2).sum(axis=0, dtype=np.float64) / count)
+    sd = np.sqrt(_pool((centred**2).sum(axis=0, dtype=np.float64), axes) / np.maximum(count, 1))
     sd[~(sd > 1e-6 * np.maximum(np.abs(mean), 1e-6))] = 1.0
     return mean.astype(np.float32), sd.astype(np.float32)
+
+
+def _pool(sums: NDArray[Any], axes: Mapping[str, tuple[str, ...]]) -> NDArray[Any]:
+    """Sums of features, added up along the axes that share constants, in the shape they came in."""
+    pooled = tuple(i for i, name in enumerate(axes) if name in POOLED)
+    if not pooled:
+        return sums
+    shape = tuple(len(labels) for labels in axes.values())
+    return np.broadcast_to(sums.reshape(shape).sum(axis=pooled, keepdims=True), shape).reshape(-1)

@@ -156,6 +156,7 @@ class Event:
     trial: str | None = None
     apex: float | None = None
     labels: Mapping[str, Label] = field(default_factory=dict)
+    notes: Mapping[str, str | float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _require_text(self, "kind", "clock")
@@ -169,7 +170,7 @@ class Event:
 class Trial:
     """One stimulus shown to one subject once, or the piece of such a showing that belongs to one event.
 
-    A piece names the trial it was cut from in ``part_of`` and its ``event``.
+    A piece has its ``event`` and the whole trial that it is ``part_of``.
     """
 
     id: str
@@ -179,7 +180,7 @@ class Trial:
     stimulus: str
     span: Span
     labels: Mapping[str, Label] = field(default_factory=dict)
-    part_of: str | None = None
+    part_of: Trial | None = None
     event: Event | None = None
 
     def __post_init__(self) -> None:

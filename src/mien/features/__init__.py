@@ -1,20 +1,21 @@
 """Feature families, found by name; nothing in here is learnt from data.
 
 A feature file offers ``INFO``, ``example()`` and one ``@registered`` function that turns the
-:class:`~mien.core.Signal` of one trial into :class:`~mien.core.Features`; its keywords are the options. It
-may also offer ``RELEASED``, the function of the published code, and ``default_stream(**options)``, the stream
-of a recording it reads (else the one called after its modality).
+:class:`~mien.core.Signal` of one trial (the :class:`~mien.core.Clip` of one event where its modality is
+``face``) into :class:`~mien.core.Features`; its keywords are the options. It may also offer ``RELEASED``, the
+function of the published code, and ``default_stream(**options)``, the stream of a recording it reads (else
+the one called after its modality).
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
-from mien.core import Features, InputError, Recording, Registry, Signal, Trial, UnknownNameError
+from mien.core import Clip, Features, InputError, Recording, Registry, Signal, Stream, Trial, UnknownNameError
 from mien.features._shared import FeatureWarning, Info, missing
 
 __all__ = [
@@ -38,9 +39,9 @@ def names() -> list[str]:
     return _REGISTRY.names()
 
 
-def example(name: str) -> Signal | Recording:
+def example(name: str) -> Signal | Clip | Recording:
     """A tiny made-up input for a feature."""
-    made: Signal | Recording = _REGISTRY.example(name)
+    made: Signal | Clip | Recording = _REGISTRY.example(name)
     return made
 
 
@@ -95,23 +96,24 @@ def stream_name(name: str, **options: Any) -> str:
 
 def compute(
     name: str,
-    signal_or_recording: Signal | Recording,
+    signal_or_recording: Signal | Clip | Recording,
     *,
     recipe: str = "corrected",
     stream: str | None = None,
     trial: str | None = None,
     **options: Any,
 ) -> Features:
-    """Features of a signal, or of a recording trial by trial.
+    """Features of a signal or clip, or of a recording trial by trial.
 
     Parameters
     ----------
     name
         A registered feature, see :func:`names`.
     signal_or_recording
-        A :class:`~mien.core.Signal` is taken as one trial. A :class:`~mien.core.Recording` is read trial by
-        trial, so that no window and no smoothing reaches across a cut; the trials that its stream does not
-        cover are passed over.
+        A :class:`~mien.core.Signal` is taken as one trial, a :class:`~mien.core.Clip` as one event. A
+        :class:`~mien.core.Recording` is read trial by trial, so that no window and no smoothing reaches
+        across a cut; the trials that its stream does not cover are passed over. Features of faces are made
+        of the recording's events that have an id, one after another, those that were filmed.
     recipe
         ``"corrected"``: what the paper says, done right. ``"released"``: what the published code does.
     stream
@@ -136,16 +138,17 @@ def compute(
     """
     settings = resolve_options(name, recipe=recipe, **options)
     function = _function(name, recipe)
-    if isinstance(signal_or_recording, Signal):
+    if isinstance(signal_or_recording, Signal | Clip):
         if stream is not None or trial is not None:
             raise InputError(
                 "stream and trial were given with a signal", remedy="leave them out, or give a recording"
             )
+        _check_kind(name, signal_or_recording)
         return _checked(function, signal_or_recording, settings)
     if not isinstance(signal_or_recording, Recording):
         raise InputError(
             f"{name!r} was asked of a {type(signal_or_recording).__name__}",
-            expected="a Signal or a Recording",
+            expected="a Signal, a Clip or a Recording",
         )
     recording = signal_or_recording
     wanted = stream or stream_name(name, **options)
@@ -157,14 +160,35 @@ def compute(
             f"stream {wanted!r} of {recording.id} is on the clock {source.clock!r}, its trials are not",
             remedy="align it first: mien.timeline.align(recording)",
         )
-    trials = _trials(recording, trial)
-    parts = [_checked(function, source.read(t.span), settings) for t in trials if source.covers(t.span)]
+    pieces = _pieces(recording, source, trial)
+    parts = [_checked(function, piece, settings) for piece in pieces]
     if not parts:
         raise InputError(
-            f"stream {wanted!r} of {recording.id} covers none of the {len(trials)} trials asked for",
+            f"stream {wanted!r} of {recording.id} covers nothing of what was asked for",
             remedy="choose another stream, trial or recording",
         )
     return _joined(parts)
+
+
+def _check_kind(name: str, given: Signal | Clip) -> None:
+    """Faces come as clips, everything else as signals."""
+    face = info(name).modality == "face"
+    if face != isinstance(given, Clip):
+        raise InputError(
+            f"{name!r} was asked of a {type(given).__name__}", expected="a Clip" if face else "a Signal"
+        )
+
+
+def _pieces(recording: Recording, source: Stream, trial: str | None) -> Iterator[Signal | Clip]:
+    """What a stream has of a recording's trials, or of its events where it is a camera's."""
+    trials = _trials(recording, trial)
+    if source.modality != "face":
+        yield from (source.read(t.span) for t in trials if source.covers(t.span))
+        return
+    known = {t.id for t in trials}
+    for event in recording.events:
+        if event.id is not None and event.trial in known and source.shows(event):
+            yield source.clip(event)
 
 
 def _function(name: str, recipe: str) -> Callable[..., Features]:
@@ -179,7 +203,9 @@ def _function(name: str, recipe: str) -> Callable[..., Features]:
     return released
 
 
-def _checked(function: Callable[..., Features], signal: Signal, settings: Mapping[str, Any]) -> Features:
+def _checked(
+    function: Callable[..., Features], signal: Signal | Clip, settings: Mapping[str, Any]
+) -> Features:
     try:
         return function(signal, **settings)
     except ValueError as fault:

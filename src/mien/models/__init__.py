@@ -20,7 +20,7 @@ from mien.core import Batch, InputError, Registry, UnknownNameError
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["create", "example", "kind", "load_released", "names"]
+__all__ = ["create", "example", "kind", "load_released", "names", "streams", "takes"]
 
 RECIPES = ("corrected", "released")
 
@@ -55,6 +55,19 @@ def _released_module(name: str) -> Any:
             remedy='use recipe="corrected"',
         )
     return importlib.import_module(released)
+
+
+def takes(name: str, option: str, *, recipe: str = "corrected") -> bool:
+    """Whether a model has an option of that name."""
+    _check_recipe(recipe)
+    make = _registry.get(name) if recipe == "corrected" else _released_module(name).create
+    return option in inspect.signature(make).parameters
+
+
+def streams(name: str) -> tuple[str, ...] | None:
+    """The streams that a model can take, None where it takes any."""
+    found: tuple[str, ...] | None = getattr(_registry.get(name), "streams", None)
+    return found
 
 
 def _check_recipe(recipe: str) -> None:

@@ -16,6 +16,7 @@ from mien.core import InputError, Split
 from mien.run.config import Study
 from mien.run.files import write_json, write_npz, write_parquet
 from mien.run.fold import Job, load_context, result_folder
+from mien.run.importance import write_importance
 from mien.run.prepare import rule_of
 
 
@@ -25,7 +26,7 @@ def collect(out: Path, plan: Study, jobs: Sequence[Job]) -> None:
     context = load_context(run)
     frames, fits = [], []
     curves: dict[str, NDArray[np.float64]] = {}
-    importance: list[NDArray[np.float32]] = []
+    importance: dict[str, list[NDArray[np.float32]]] = {}
     about: dict[str, dict[str, Any]] = {}
     for job in jobs:
         folder = result_folder(run, job)
@@ -39,8 +40,10 @@ def collect(out: Path, plan: Study, jobs: Sequence[Job]) -> None:
                         plan, context.table, context.selected, job, record["fold"], name, arrays
                     )
                 )
-            if "importance/eeg" in arrays and job.protocol == plan.protocol.names[0]:
-                importance.append(arrays["importance/eeg"])
+            if job.protocol == plan.protocol.names[0] and job.model == plan.model.name:
+                for stream in plan.streams:
+                    if f"importance/{stream}" in arrays:
+                        importance.setdefault(stream, []).append(arrays[f"importance/{stream}"])
         if record["history"] and job.control == "none":
             key = f"curve/{job.protocol}|{job.normalise}|{job.model}|{job.seed}|{record['fold']}"
             curves |= {f"{key}/{k}": np.asarray(v, dtype=np.float64) for k, v in record["history"].items()}
@@ -57,12 +60,7 @@ def collect(out: Path, plan: Study, jobs: Sequence[Job]) -> None:
     write_parquet(out / "predictions.parquet", predictions)
     if curves:
         write_npz(out / "figures" / "learning_curves.npz", curves)
-    axes = context.table.axes.get("eeg", {})
-    if importance and list(axes) == ["band", "channel"]:
-        shape = [len(v) for v in axes.values()]
-        arrays_out = {"values": np.mean(importance, axis=0).reshape(shape)}
-        arrays_out |= {"bands": np.array(axes["band"]), "channels": np.array(axes["channel"])}
-        write_npz(out / "figures" / "informative_bands.npz", arrays_out)
+    write_importance(out / "figures", context.table, importance)
     cleaning = None if plan.clean is None else json.loads((out / ".work" / "cleaning.json").read_bytes())
     write_json(
         out / "record.json",
@@ -151,7 +149,7 @@ def _record(
             "citation": card.citation,
         },
         "seeds": list(plan.seeds),
-        "level": "window",
+        "level": plan.samples.of,
         "protocols": {
             name: {"held_out": list(rule.held_out), "leaky": rule.leaky, "text": rule.text}
             for name, rule in rules.items()

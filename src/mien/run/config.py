@@ -24,6 +24,7 @@ from pydantic import (
 )
 
 from mien.core import InputError, MienError, normalise_name
+from mien.run import cuts
 from mien.signal import cleaning
 from mien.signal.cleaning import Step
 from mien.train import TrainConfig
@@ -76,6 +77,7 @@ class FeaturePart(_Part):
     name: Name
     recipe: Literal["corrected", "released"] = "corrected"
     stream: str | None = None
+    cut: Annotated[str, AfterValidator(cuts.check)] | None = None
     luminance: Literal[False, True, "all_subjects"] = False
     options: dict[str, Any] = Field(default_factory=dict)
 
@@ -91,6 +93,19 @@ class CleanPart(_Part):
     def parsed(self) -> tuple[Step, ...]:
         """The steps themselves."""
         return cleaning.steps_from_json(self.steps)
+
+
+class SamplesPart(_Part):
+    """``[samples]``: what is classified, windows of trials or events in them, and which events."""
+
+    of: Literal["window", "event"] = "window"
+    kinds: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> SamplesPart:
+        if self.kinds is not None and self.of != "event":
+            raise ValueError('kinds chooses among events; add of = "event"')
+        return self
 
 
 class SelectionPart(_Part):
@@ -150,6 +165,7 @@ class Study(_Part):
     data: DataPart
     clean: CleanPart | None = None
     features: dict[str, FeaturePart]
+    samples: SamplesPart = SamplesPart()
     selection: SelectionPart = SelectionPart()
     model: ModelPart
     train: dict[str, Any] = Field(default_factory=dict)
@@ -183,6 +199,8 @@ class Study(_Part):
         for where, values in once.items():
             if len(set(values)) != len(values):
                 raise ValueError(f"{where} names one thing twice")
+        if self.samples.of == "window" and (named := [s for s, f in self.features.items() if f.cut]):
+            raise ValueError(f'features.{named[0]}.cut is for events; add [samples] with of = "event"')
         for name in self.protocol.options:
             if name not in self.protocol.names:
                 raise ValueError(f"protocol.options.{name} belongs to no protocol in protocol.names")
@@ -295,6 +313,7 @@ def _known_keys(location: tuple[int | str, ...]) -> list[str]:
     parts: dict[str, type[BaseModel]] = {
         "data": DataPart,
         "clean": CleanPart,
+        "samples": SamplesPart,
         "selection": SelectionPart,
         "model": ModelPart,
         "protocol": ProtocolPart,
@@ -336,7 +355,7 @@ def _check_names(study: Study, file: str | Path) -> None:
                 file=file,
                 remedy=f"use {key}s" if key == "seed" else "use threads",
             )
-    for key in ("sizes", "n_classes", "n_domains", "seed"):
+    for key in ("sizes", "shapes", "n_classes", "n_domains", "seed"):
         if key in study.model.config:
             raise InputError(f"model.config.{key} follows from the study", file=file, remedy="leave it out")
     types = get_type_hints(TrainConfig)

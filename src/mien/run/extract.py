@@ -10,8 +10,21 @@ from pathlib import Path
 from typing import Any
 
 from mien import features
-from mien.core import Features, InputError, MienError, Recording, Stream, Trial, UnknownNameError
+from mien.core import (
+    Clip,
+    Event,
+    Features,
+    InputError,
+    MienError,
+    Recording,
+    Signal,
+    Span,
+    Stream,
+    Trial,
+    UnknownNameError,
+)
 from mien.core.workers import process_pool
+from mien.run import cuts
 from mien.run.store import KeyParts, Store, hash_files
 
 Progress = Callable[[int, int, str], None]
@@ -32,6 +45,8 @@ class FeatureSpec:
         What :func:`mien.features.compute` takes.
     stream
         Stream of the recordings; default: the one that the feature reads.
+    cut
+        What is read of a signal around an event (:mod:`mien.run.cuts`); default: by the recipe.
     """
 
     modality: str
@@ -39,6 +54,7 @@ class FeatureSpec:
     recipe: str = "corrected"
     options: Mapping[str, Any] = field(default_factory=dict)
     stream: str | None = None
+    cut: str | None = None
 
     def resolved(self) -> FeatureSpec:
         """The same with every option and the stream written out; errors name what does not exist."""
@@ -47,8 +63,9 @@ class FeatureSpec:
             options["modality"] = self.modality
         stream = self.stream or features.stream_name(self.name, **_chooses_stream(self.name, options))
         return FeatureSpec(
-            modality=self.modality, name=self.name, recipe=self.recipe, options=options, stream=stream
-        )
+            modality=self.modality, name=self.name, recipe=self.recipe, options=options, stream=stream,
+            cut=self.cut or cuts.DEFAULT[self.recipe],
+        )  # fmt: skip
 
 
 def _chooses_stream(name: str, options: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -63,6 +80,18 @@ class _Job:
     recording: Recording
     trial: Trial
     parts: KeyParts
+
+    @property
+    def stream(self) -> Stream:
+        return self.recording.streams[str(self.spec.stream)]
+
+    @property
+    def key(self) -> tuple[str, str, Span]:
+        """What is read: jobs that share it are read once."""
+        return self.trial.id, self.stream.name, cuts.span_of(self.spec.cut, self.trial)
+
+    def read(self) -> Signal | Clip:
+        return cuts.read(self.stream, self.spec.cut, self.trial)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,23 +187,34 @@ def _jobs(
         for recording in recordings
         if (stream := recording.streams.get(str(spec.stream))) is not None
         for trial in recording.trials
-        if stream.covers(trial.span)
+        if cuts.recorded(stream, spec.cut, trial)
     ]
-    files = {id(stream): stream_files(recording, stream) for _, recording, _, stream in wanted}
+    files: dict[tuple[int, str], tuple[str, ...]] = {}  # of a stream, or of an event's frames
+
+    def key(trial: Trial, stream: Stream) -> tuple[int, str]:
+        return id(stream), trial.id if stream.modality == cuts.FACE else ""
+
+    for _, recording, trial, stream in wanted:
+        if key(trial, stream) not in files:
+            event = trial.event if stream.modality == cuts.FACE else None
+            files[key(trial, stream)] = stream_files(recording, stream, event=event)
     prints = fingerprints(sorted({path for paths in files.values() for path in paths}), store, workers)
     return [
         _Job(
             spec=spec,
             recording=recording,
             trial=trial,
-            parts=_parts(spec, recording, trial, stream, tuple(prints[p] for p in files[id(stream)])),
+            parts=_parts(spec, recording, trial, stream, tuple(prints[p] for p in files[key(trial, stream)])),
         )
         for spec, recording, trial, stream in wanted
     ]
 
 
-def stream_files(recording: Recording, stream: Stream) -> tuple[str, ...]:
-    """The files a stream is read from; an error where its source does not tell."""
+def stream_files(recording: Recording, stream: Stream, *, event: Event | None = None) -> tuple[str, ...]:
+    """The files a stream, or an event's frames, are read from; an error where its source does not tell."""
+    of_event: Callable[[Event], tuple[Path, ...]] | None = getattr(stream.source, "files_of", None)
+    if event is not None and of_event is not None:
+        return tuple(str(path) for path in of_event(event))
     function: Callable[[], tuple[Path, ...]] | None = getattr(stream.source, "files", None)
     if function is None:
         raise InputError(
@@ -188,19 +228,23 @@ def stream_files(recording: Recording, stream: Stream) -> tuple[str, ...]:
 def _parts(
     spec: FeatureSpec, recording: Recording, trial: Trial, stream: Stream, sources: tuple[str, ...]
 ) -> KeyParts:
+    span = cuts.span_of(spec.cut, trial)
+    event = trial.event
     parameters = {
         "recipe": spec.recipe,
         "options": spec.options,
         "dataset": recording.dataset,
         "recording": recording.id,
         "trial": trial.id,
-        "span": [trial.span.start, trial.span.duration],
+        "span": [span.start, span.duration],
         "stream": stream.name,
         "rate": stream.rate,
         "unit": stream.unit,
         "channels": stream.channels,
         "reader": str(getattr(stream.source, "version", "")),
     }
+    if event is not None:
+        parameters["event"] = [event.span.start, event.apex, event.span.stop]
     return KeyParts(
         sources=sources,
         extractor=spec.name,
@@ -268,13 +312,12 @@ def _run(task: list[_Job], store: Store) -> list[_Fault]:
     from threadpoolctl import threadpool_limits
 
     faults = []
-    read: tuple[tuple[str, str], Any] | None = None
+    read: tuple[tuple[str, str, Span], Any] | None = None
     with threadpool_limits(1):  # one thread each: the same bytes and no crowding for any number of workers
         for job in task:
-            name = str(job.spec.stream)
             try:
-                if read is None or read[0] != (job.trial.id, name):
-                    read = ((job.trial.id, name), job.recording.streams[name].read(job.trial.span))
+                if read is None or read[0] != job.key:
+                    read = (job.key, job.read())
                 signal = read[1]
                 made = features.compute(job.spec.name, signal, recipe=job.spec.recipe, **job.spec.options)
             except MienError as fault:

@@ -263,6 +263,10 @@ def make_model(context: Context, job: Job, *, n_domains: int, seed: int) -> Any:
     config = dict(system.config) if own else {}
     if models.kind(job.model) == "network":
         config["sizes"] = {s: int(context.table.inputs[s].shape[1]) for s in job.streams}
+        if models.takes(job.model, "shapes", recipe=system.recipe if own else "corrected"):
+            config["shapes"] = {
+                s: tuple(len(labels) for labels in context.table.axes[s].values()) for s in job.streams
+            }
         if context.study.train.get("domain_weight", 0.0):
             config["n_domains"] = n_domains
     return models.create(

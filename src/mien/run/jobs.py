@@ -30,8 +30,7 @@ def plan_jobs(out: Path, plan: Study) -> list[Job]:
             first = seed == plan.seeds[0] and normalise == plan.protocol.normalise[0]
             if control == "shuffled" and not (plan.controls.shuffled and first):
                 continue
-            whole = models.kind(model) == "network"
-            groups = [(plan.streams, plan.subsets)] if whole else [(s, (s,)) for s in plan.subsets]
+            groups = fitted_groups(model, plan)
             for fold, (streams, subsets) in itertools.product(range(len(splits[protocol, seed])), groups):
                 jobs.append(
                     Job(
@@ -42,10 +41,33 @@ def plan_jobs(out: Path, plan: Study) -> list[Job]:
     return jobs
 
 
+Streams = tuple[str, ...]
+
+
+def fitted_groups(model: str, plan: Study) -> list[tuple[Streams, tuple[Streams, ...]]]:
+    """The fits of a model in one fold: what it is built for, and the sets of streams it is scored with.
+
+    A baseline that takes some streams only is scored with those subsets that have no other.
+    """
+    known = models.streams(model)
+    subsets = [s for s in plan.subsets if known is None or set(s) <= set(known)]
+    if models.kind(model) != "network":
+        return [(s, (s,)) for s in subsets]
+    together = tuple(s for s in plan.streams if any(s in subset for subset in subsets))
+    return [(together, tuple(subsets))] if subsets else []
+
+
 def try_models(out: Path, plan: Study) -> None:
     """Make every model once, so that an impossible option is found before anything is trained."""
     context = load_context(out.resolve())
     for model in (plan.model.name, *plan.baselines):
+        groups = fitted_groups(model, plan)
+        if not groups:
+            raise InputError(
+                f"{model!r} takes the streams {', '.join(models.streams(model) or ())}, and no set of "
+                "model.modalities has these alone",
+                remedy="leave it out, or add such a set",
+            )
         job = Job(
             protocol=plan.protocol.names[0],
             normalise=plan.protocol.normalise[0],
@@ -53,7 +75,7 @@ def try_models(out: Path, plan: Study) -> None:
             control="none",
             seed=plan.seeds[0],
             fold=0,
-            streams=plan.streams,
+            streams=groups[0][0],
         )
         make_model(context, job, n_domains=1, seed=0)
 

@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 from mien import batches, features, models, train
 from mien.batches import Scaler, Table
-from mien.core import Batch, Features, InputError, MienError, Recording, write_whole
+from mien.core import Batch, Features, InputError, MienError, Recording, Signal, write_whole
 from mien.datasets import Fault
 from mien.datasets._seed_layout import EEG_RATE
 from mien.features._eeg import BANDS
+from mien.run import cuts
 from mien.run.config import FeaturePart
 from mien.run.luminance import without_light
 from mien.run.prepare import clean_for, dropped_clip, dropped_file, load_dataset, load_raw, spec_of
@@ -145,9 +146,17 @@ def _given(recording: str | Path, meta: Mapping[str, Any]) -> Iterator[_Given]:
     if not is_recording(recording):
         with TemporaryDirectory(prefix="mien-") as folder:
             recordings, found = _folder(recording, meta, Path(folder))
+            if meta.get("samples", {}).get("of") == "event":
+                recordings = _events(recordings, meta, recording)
             faults = [dropped_file(f, recording) for f in found if f.severity == "left out"]
             yield _Given(recordings=recordings, faults=faults, meta=meta)
         return
+    if meta.get("samples", {}).get("of") == "event":
+        raise InputError(
+            "the model tells coded events apart, and one recording has none",
+            file=recording,
+            expected=f"a folder in the layout of {meta['dataset']} with its coding",
+        )
     stream, part, warnings = _eeg_of(meta)
     spec = spec_of(stream, part).resolved()
     bands = spec.options.get("bands", BANDS)
@@ -167,6 +176,15 @@ def _given(recording: str | Path, meta: Mapping[str, Any]) -> Iterator[_Given]:
             warnings=(*one.warnings, *warnings),
             facts=(*one.facts, ("Features", f"{part.name}, recipe {part.recipe}")),
         )
+
+
+def _events(recordings: Sequence[Recording], meta: Mapping[str, Any], root: str | Path) -> list[Recording]:
+    """The recordings with their events in place of trials, of the kinds that the model was trained on."""
+    kinds = meta["samples"]["kinds"] or {e.kind for r in recordings for e in r.events}
+    cut = [cuts.by_event(recording, kinds) for recording in recordings]
+    if not any(r.trials for r in cut):
+        raise InputError("has no coded event", file=root, expected=" or ".join(sorted(kinds)))
+    return cut
 
 
 def _folder(
@@ -333,17 +351,22 @@ def _features(
     faults = []
     for stream in meta["streams"]:
         spec = spec_of(stream, FeaturePart.model_validate(meta["features"][stream])).resolved()
-        expected = {k: tuple(v) for k, v in meta["axes"][stream]}
+        expected = {k: tuple(v) for k, v in meta["axes"][stream] if k != "window"}
         for recording in recordings:
             source = recording.streams.get(str(spec.stream))
             for trial in recording.trials if source is not None else ():
-                if source is None or not source.covers(trial.span):
+                if source is None or not cuts.recorded(source, spec.cut, trial):
                     continue
                 try:
-                    signal = without_light(
-                        source.read(trial.span),
-                        stimulus=trial.stimulus, stream=stream, about=meta.get("luminance", {}), state=state,
-                    )  # fmt: skip
+                    signal = cuts.read(source, spec.cut, trial)
+                    if isinstance(signal, Signal):
+                        signal = without_light(
+                            signal,
+                            stimulus=trial.stimulus,
+                            stream=stream,
+                            about=meta.get("luminance", {}),
+                            state=state,
+                        )
                     found = features.compute(spec.name, signal, recipe=spec.recipe, **spec.options)
                     if {k: v for k, v in found.axes.items() if k != "window"} != expected:
                         raise InputError(
@@ -362,12 +385,14 @@ def _table(
     there = [s for s in meta["streams"] if any(key[0] == s for key in made)]
     notes = [f"no {s} in this recording: predicted without it" for s in meta["streams"] if s not in there]
     trials = [t for r in recordings for t in r.trials]
-    table, dropped = batches.pair(made, trials, streams=there, classes=(), label="-")
+    what = meta.get("samples", {}).get("of", "window")
+    pair = batches.pair_events if what == "event" else batches.pair
+    table, dropped = pair(made, trials, streams=there, classes=(), label="-")
     missing = sum(d["count"] for d in dropped)
     if missing:
-        notes.append(f"{missing} windows could not be used")
+        notes.append(f"{missing} {what}s could not be used")
     if not len(table):
-        raise InputError("no window of any clip can be used")
+        raise InputError(f"no {what} of any clip can be used")
     size = {s: int(np.prod([len(v) for _, v in meta["axes"][s]])) for s in meta["streams"]}
     full = Table(
         samples=table.samples,
@@ -376,7 +401,7 @@ def _table(
             for s in meta["streams"]
         },
         present={s: table.present[s] if s in there else np.zeros(len(table), bool) for s in meta["streams"]},
-        axes=table.axes,
+        axes={s: {k: tuple(v) for k, v in meta["axes"][s]} for s in meta["streams"]},
         intensity=table.intensity,
     )
     return full, notes

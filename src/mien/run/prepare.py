@@ -19,6 +19,7 @@ from mien.datasets import DatasetWarning, Fault
 from mien.run.cleaning import CLEANED, RAW, CleanedRecordings, clean_recordings, summary, write_pages
 from mien.run.clocks import align_all, clocks_to_json
 from mien.run.config import FeaturePart, Study
+from mien.run.events import choose_events, events_frame
 from mien.run.extract import FeatureSpec, extract
 from mien.run.files import write_json, write_parquet
 from mien.run.luminance import prepare_folds
@@ -55,6 +56,8 @@ def prepare(out: Path, plan: Study, *, store: Path, workers: int, tell: Progress
         recordings, faults = list(cleaned.recordings), [*faults, *cleaned.faults]
         write_pages(cleaned, out / "cleaning")
         write_json(work / "cleaning.json", summary(cleaned))
+    if plan.samples.of == "event":
+        recordings = choose_events(recordings, plan)
     dropped = [dropped_file(fault, plan.data.root) for fault in faults]
     made, unusable = extract_features(plan, recordings, store, workers=workers, tell=tell)
     dropped += unusable
@@ -67,17 +70,12 @@ def prepare(out: Path, plan: Study, *, store: Path, workers: int, tell: Progress
                 file=plan.data.root,
                 remedy=f"to see what is there: mien inspect {plan.data.name} {plan.data.root}",
             )
-    table, missing = batches.pair(
-        made,
-        trials,
-        streams=plan.streams,
-        classes=classes,
-        label=plan.label,
-        intensity=_intensities(recordings),
-    )
+    table, missing = _paired(made, trials, plan, classes, recordings)
     dropped += [*missing, *_filled_values(table)]
     if not len(table):
-        raise InputError("no window of any trial can be used", file=plan.data.root, remedy="run mien inspect")
+        raise InputError(
+            f"no {plan.samples.of} of any trial can be used", file=plan.data.root, remedy="run mien inspect"
+        )
     selected = select(table, plan.selection)
     if not selected.all():
         whole = ", by the range of all the subject's trials" if plan.selection.scale == "subject" else ""
@@ -99,10 +97,32 @@ def prepare(out: Path, plan: Study, *, store: Path, workers: int, tell: Progress
     write_json(work / "classes.json", list(classes))
     write_json(out / "splits.json", protocols.splits_to_json(splits, table.samples))
     write_parquet(out / "samples.parquet", _samples_frame(table, recordings, selected))
+    if plan.samples.of == "event":
+        write_parquet(out / "events.parquet", events_frame(table, recordings))
     if clocks := clocks_to_json(recordings):
         write_json(out / "clocks.json", clocks)
     _write_dropped(out / "dropped.csv", dropped)
     write_whole(work / "ready", b"")
+
+
+def _paired(
+    made: Mapping[tuple[str, str], Any],
+    trials: Sequence[Trial],
+    plan: Study,
+    classes: Sequence[str],
+    recordings: Sequence[Recording],
+) -> tuple[Table, list[dict[str, Any]]]:
+    """The samples of a study: windows of trials, or events."""
+    if plan.samples.of == "event":
+        return batches.pair_events(made, trials, streams=plan.streams, classes=classes, label=plan.label)
+    return batches.pair(
+        made,
+        trials,
+        streams=plan.streams,
+        classes=classes,
+        label=plan.label,
+        intensity=_intensities(recordings),
+    )
 
 
 def load_recordings(plan: Study) -> tuple[list[Recording], list[Fault]]:
@@ -179,8 +199,9 @@ def clean_for(
 def spec_of(stream: str, part: FeaturePart) -> FeatureSpec:
     """What a study asks of one stream, as the extractor wants it."""
     return FeatureSpec(
-        modality=stream, name=part.name, recipe=part.recipe, options=dict(part.options), stream=part.stream
-    )
+        modality=stream, name=part.name, recipe=part.recipe, options=dict(part.options), stream=part.stream,
+        cut=part.cut,
+    )  # fmt: skip
 
 
 def extract_features(

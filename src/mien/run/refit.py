@@ -82,6 +82,7 @@ def refit(out: Path, plan: Study, jobs: Sequence[Job]) -> Path | None:
         "features": {s: plan.features[s].model_dump(mode="json") for s in plan.streams},
         "axes": {s: [[k, list(v)] for k, v in table.axes[s].items()] for s in plan.streams},
         "normalise": mode,
+        "samples": plan.samples.model_dump(mode="json"),
         "n_trials": len({table.samples[i].trial for i in data.rows}),
         "n_subjects": len(data.people),
         "dataset": plan.data.name,

@@ -1,0 +1,102 @@
+"""Events as pieces of trials, and which stretch of a signal is read for one: named cuts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from dataclasses import replace
+
+from mien.core import Clip, Event, Recording, Signal, Span, Stream, Trial
+
+FACE = "face"
+"""Modality of streams of frames, which are read event by event."""
+DEFAULT = {"corrected": "apex:8", "released": "end:40"}
+"""The cut of signals around an event where a study names none: 8 s around the apex; in the released recipe of
+MEs-EEG the last 40 s of its trial, whatever moment the event happened at."""
+
+
+def check(cut: str) -> str:
+    """The cut itself, if there is such a one.
+
+    Raises
+    ------
+    ValueError
+        It is none of ``event``, ``trial``, ``apex:SECONDS``, ``end:SECONDS``.
+    """
+    _parse(cut)
+    return cut
+
+
+def _parse(cut: str) -> tuple[str, float]:
+    found = re.fullmatch(r"(event|trial)|(apex|end):(\d+(?:\.\d+)?)", cut)
+    if not found or (found[3] and float(found[3]) <= 0):
+        raise ValueError(f"cut {cut!r} is none of event, trial, apex:SECONDS, end:SECONDS")
+    return (found[1], 0.0) if found[1] else (found[2], float(found[3]))
+
+
+def span_of(cut: str | None, piece: Trial) -> Span:
+    """The stretch of the recording to be read.
+
+    Parameters
+    ----------
+    cut
+        ``"event"``: from onset to offset. ``"trial"``: the whole trial. ``"apex:8"``: 8 s around the apex
+        (the middle of the event where no apex is coded), moved so that it stays in the trial. ``"end:40"``:
+        the last 40 s of the trial. A trial that is shorter gives all it has.
+    piece
+        An event's piece of a trial; a whole trial is always read whole.
+    """
+    event, whole = piece.event, piece.part_of
+    if event is None or whole is None:
+        return piece.span
+    kind, seconds = _parse(cut or "event")
+    if kind == "event":
+        return event.span
+    seconds = whole.span.duration if kind == "trial" else min(seconds, whole.span.duration)
+    start = whole.span.stop - seconds
+    if kind == "apex":
+        middle = event.apex if event.apex is not None else event.span.start + event.span.duration / 2
+        start = min(max(middle - seconds / 2, whole.span.start), start)
+    return Span(start=start, duration=seconds)
+
+
+def recorded(stream: Stream, cut: str | None, piece: Trial) -> bool:
+    """Whether a stream has what is to be read of a trial or event."""
+    if stream.modality == FACE:
+        return piece.event is not None and stream.shows(piece.event)
+    return stream.covers(span_of(cut, piece))
+
+
+def read(stream: Stream, cut: str | None, piece: Trial) -> Signal | Clip:
+    """The signal of a trial or around an event, or the frames of an event."""
+    if stream.modality == FACE and piece.event is not None:
+        return stream.clip(piece.event)
+    return stream.read(span_of(cut, piece))
+
+
+def by_event(recording: Recording, kinds: Collection[str]) -> Recording:
+    """A recording whose trials are its events of some kinds.
+
+    Events without an id or of a trial that the recording does not list are passed over.
+    """
+    whole = {trial.id: trial for trial in recording.trials}
+    cut = tuple(
+        _piece(event, whole[event.trial])
+        for event in recording.events
+        if event.id is not None and event.kind in kinds and event.trial in whole
+    )
+    return replace(recording, trials=cut)
+
+
+def _piece(event: Event, trial: Trial) -> Trial:
+    return Trial(
+        id=str(event.id),
+        recording=trial.recording,
+        subject=trial.subject,
+        session=trial.session,
+        stimulus=trial.stimulus,
+        span=event.span,
+        labels=event.labels,
+        part_of=trial,
+        event=event,
+    )
