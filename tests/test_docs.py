@@ -68,6 +68,7 @@ def real_keys() -> dict[str, Any]:
         "data": config.DataPart,
         "clean": config.CleanPart,
         "features": config.FeaturePart,
+        "samples": config.SamplesPart,
         "selection": config.SelectionPart,
         "model": config.ModelPart,
         "protocol": config.ProtocolPart,

@@ -69,8 +69,9 @@ EXPECTED = {
     ("cross_subject_622", "20x80"): (1, 12 * 80, 4 * 80, 4 * 80),
     ("loto", "8x28"): (8 * 28, 20, 7, 1),
 }
-OTHER_CLIPS = {"seed_9_6", "seedv_3fold"}
-"""Protocols for the clips of other data sets, on which tests/test_protocols_siblings.py tries them."""
+OTHER_CLIPS = {"seed_9_6", "seedv_3fold", "me_loso_event"}
+"""Protocols for the clips of other data sets and for events; tests/test_protocols_siblings.py and
+tests/test_protocols_events.py try them."""
 TESTED_ONCE = {
     "loso",
     "seed7_loso",
