@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from mien import datasets
-from mien.core import Recording, UnknownNameError
+from mien.core import InputError, Recording, UnknownNameError
 
 ALL = datasets.names()
 
@@ -68,6 +68,8 @@ def test_recordings_keep_their_promises(name: str, tmp_path: Path) -> None:
             owner = (trial.recording, trial.subject, trial.session)
             assert owner == (recording.id, recording.subject, recording.session)
             for stream in recording.streams.values():
+                if stream.modality == "face":
+                    continue  # frames of events: below
                 assert stream.covers(trial.span)
                 signal = stream.read(trial.span)
                 assert signal.channels == stream.channels
@@ -75,11 +77,37 @@ def test_recordings_keep_their_promises(name: str, tmp_path: Path) -> None:
                 assert np.isfinite(signal.data).all()
 
 
+def test_events_lie_in_their_trials_and_a_camera_shows_them(name: str, tmp_path: Path) -> None:
+    recordings = datasets.load(name, datasets.example(name, tmp_path))
+    coded = [(r, e) for r in recordings for e in r.events if e.id is not None]
+    assert len({e.id for _, e in coded}) == len(coded)
+    for recording, event in coded:
+        (trial,) = [t for t in recording.trials if t.id == event.trial]
+        assert trial.span.start <= event.span.start
+        assert event.span.stop <= trial.span.stop + 1e-9  # rounding of sums of seconds
+        assert event.labels
+        for stream in (s for s in recording.streams.values() if s.modality == "face"):
+            assert stream.shows(event)
+            clip = stream.clip(event)
+            assert clip.apex is not None
+            assert clip.n_frames >= 2
+            for moment in (event.span.start, event.apex):
+                clip.at(moment, tolerance=1 / stream.rate)
+            assert all(path.is_file() for path in stream.source.files_of(event))
+            assert set(stream.source.files_of(event)) <= set(stream.source.files())
+            with pytest.raises(InputError, match=r"frames are read with clip\(event\)"):
+                stream.read(trial.span)
+
+
 def test_recordings_travel_to_another_process(name: str, tmp_path: Path) -> None:
     recordings = datasets.load(name, datasets.example(name, tmp_path))
     again = pickle.loads(pickle.dumps(recordings[0]))  # noqa: S301  our own bytes
     trial = recordings[0].trials[0]
     for key, stream in recordings[0].streams.items():
+        if stream.modality == "face":
+            event = recordings[0].events[0]
+            np.testing.assert_array_equal(again.streams[key].clip(event).frames, stream.clip(event).frames)
+            continue
         np.testing.assert_array_equal(again.streams[key].read(trial.span).data, stream.read(trial.span).data)
 
 

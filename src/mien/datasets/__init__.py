@@ -14,7 +14,7 @@ import inspect as _inspect
 from pathlib import Path
 from typing import Any
 
-from mien.core.errors import UnknownNameError
+from mien.core.errors import InputError, UnknownNameError
 from mien.core.registry import Registry, normalise_name
 from mien.core.types import Recording
 from mien.datasets._card import Card
@@ -31,6 +31,7 @@ __all__ = [
     "load",
     "names",
     "registry",
+    "reveal",
 ]
 
 registry = Registry("data set", "mien.datasets")
@@ -81,6 +82,21 @@ def inspect(name: str, root: str | Path, **options: Any) -> Inspection:
     _check_options(name, function, options)
     result: Inspection = function(root, **options)
     return result
+
+
+def reveal(name: str, root: str | Path) -> dict[str, str]:
+    """Pseudonym to person's name, of a data set whose files name people; for its keeper's eyes only.
+
+    Raises
+    ------
+    InputError
+        The data set names nobody, or the folder is no copy of it.
+    """
+    function = getattr(registry.get(name)(), "reveal", None)
+    if function is None:
+        raise InputError(f"{normalise_name(name)} has no names of people to reveal")
+    found: dict[str, str] = function(root)
+    return found
 
 
 def card(name: str) -> Card:

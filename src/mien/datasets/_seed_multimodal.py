@@ -12,15 +12,8 @@ from numpy.typing import NDArray
 from mien.core.errors import InputError
 from mien.datasets._inspection import Fault, fault_of
 from mien.datasets._seed_layout import BANDS, CHANNELS
-from mien.datasets._seed_siblings import (
-    BY_BAND,
-    Kind,
-    Piece,
-    checked_piece,
-    numbered_eye,
-    remembered,
-    windows_first,
-)
+from mien.datasets._seed_siblings import BY_BAND, Kind, Piece, checked_piece, numbered_eye, windows_first
+from mien.datasets._seed_siblings_files import remembered
 from mien.datasets._seed_siblings_layout import SEED_CODES, SEED_N_TRAIN
 from mien.io.npz import NpzFile, read_pickle
 

@@ -11,10 +11,13 @@ from typing import Any
 from mien.core.errors import InputError
 from mien.core.text import natural_key
 from mien.core.types import Clock, Recording, Span, Stream
+from mien.datasets._finish import chosen_sessions, finish
 from mien.datasets._inspection import Fault, Inspection, fault_of
 from mien.datasets._seed_layout import CHANNELS, RAW_EXTRA_CHANNELS
-from mien.datasets._seed_siblings import chosen_sessions, finish, named_files, trial_of
+from mien.datasets._seed_siblings import SESSIONS
+from mien.datasets._seed_siblings_files import named_files
 from mien.datasets._seed_siblings_layout import Design
+from mien.datasets._seed_siblings_load import trial_of
 from mien.datasets._seed_survey import ranges
 from mien.io.neuroscan import Cnt, CntSource, open_cnt
 
@@ -167,8 +170,8 @@ def load_raw(
     subjects: Collection[str | int] | None,
     sessions: Collection[str | int] | None,
 ) -> list[Recording]:
-    """Recordings of the chosen subjects and sessions, as :func:`mien.datasets._seed_siblings.load`."""
-    wanted = chosen_sessions(sessions)
+    """Recordings of the chosen subjects and sessions, as :func:`._seed_siblings_load.load_survey` gives."""
+    wanted = chosen_sessions(sessions, SESSIONS)
     names = None if subjects is None else [str(s) for s in subjects]
     seen = survey(names)
     return finish(
@@ -179,6 +182,7 @@ def load_raw(
         disagreement=seen.disagreement,
         wanted=names,
         there={sitting.subject for sitting in seen.sittings},
+        stacklevel=5,
     )
 
 

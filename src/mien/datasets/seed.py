@@ -16,11 +16,19 @@ from mien.core.errors import InputError
 from mien.core.registry import registered
 from mien.core.types import Recording
 from mien.datasets import _seed_multimodal as multimodal
-from mien.datasets import _seed_siblings as siblings
 from mien.datasets._card import Card
 from mien.datasets._inspection import Fault, Inspection, fault_of
 from mien.datasets._seed_layout import BANDS, CHANNELS, EEG_RATE, TRUTH
-from mien.datasets._seed_siblings import BY_BAND, Kind, Piece, Survey, bands_last, numbered_rows
+from mien.datasets._seed_siblings import BY_BAND, Kind, Piece, Survey, bands_last, eeg_kind, numbered_rows
+from mien.datasets._seed_siblings_files import (
+    expected_clips,
+    locate,
+    mat_pieces,
+    named_files,
+    read_truth,
+    wants_raw,
+)
+from mien.datasets._seed_siblings_inspect import inspect_survey
 from mien.datasets._seed_siblings_layout import (
     N_SESSIONS,
     SEED,
@@ -29,6 +37,7 @@ from mien.datasets._seed_siblings_layout import (
     SEED_EYE_SUBJECTS,
     SEED_EYE_WINDOWS,
 )
+from mien.datasets._seed_siblings_load import load_survey, merge
 from mien.datasets._seed_siblings_raw import RAW_RATE, RawSurvey, add_raw, load_raw, read_points, survey_raw
 from mien.io.mat import MatFile
 
@@ -88,7 +97,7 @@ def _feature_kinds(folder: str, rate: float, suffix: str) -> tuple[Kind, ...]:
 
 
 KINDS: tuple[Kind, ...] = (
-    siblings.eeg_kind(EEG_FOLDER),
+    eeg_kind(EEG_FOLDER),
     *_feature_kinds(FEATURES_FOLDER, 1.0, ""),
     *_feature_kinds(FEATURES_4S_FOLDER, 0.25, "_4s"),
     multimodal.DE,
@@ -186,9 +195,9 @@ class Seed:
             The folder is no copy of the data set, a chosen subject or session does not exist, ``label.mat``
             contradicts the known labels, raw recordings come without ``time.txt``, or nothing can be used.
         """
-        if siblings.wants_raw(siblings.locate(root, _PLACES), RAW_FOLDER, raw):
+        if wants_raw(locate(root, _PLACES), RAW_FOLDER, raw):
             return load_raw(lambda names: _survey_raw(root, names), subjects=subjects, sessions=sessions)
-        return siblings.load(lambda names: _survey(root, names), subjects=subjects, sessions=sessions)
+        return load_survey(lambda names: _survey(root, names), subjects=subjects, sessions=sessions)
 
     def inspect(
         self, root: str | Path, *, progress: Callable[[int, int, str], None] | None = None
@@ -202,8 +211,8 @@ class Seed:
         progress
             Called with the number of arrays read, how many there are, and the file being read.
         """
-        found = siblings.inspect(_survey(root, None), progress=progress)
-        if RAW_FOLDER not in siblings.locate(root, _PLACES):
+        found = inspect_survey(_survey(root, None), progress=progress)
+        if RAW_FOLDER not in locate(root, _PLACES):
             return found
         return add_raw(found, lambda: _survey_raw(root, None), folder=RAW_FOLDER)
 
@@ -213,9 +222,9 @@ Parts = list[tuple[str, int, Mapping[int, Mapping[str, Piece]]]]
 
 def _survey(root: str | Path, subjects: Collection[str] | None) -> Survey:
     root = Path(root)
-    folders = siblings.locate(root, _PLACES)
-    truth = siblings.read_truth(root, "seed")
-    expected = siblings.expected_clips(root, SEED, truth)
+    folders = locate(root, _PLACES)
+    truth = read_truth(root, "seed")
+    expected = expected_clips(root, SEED, truth)
     windows = SEED_EYE_WINDOWS if truth is None else _windows(root, truth)
     parts: Parts = []
     faults: list[Fault] = []
@@ -227,7 +236,7 @@ def _survey(root: str | Path, subjects: Collection[str] | None) -> Survey:
         if kind.folder in folders:
             found[kind.folder] = _add_numbered(folders[kind.folder], kind, windows, subjects, parts, faults)
     disagreement, note = _check_labels(folders, faults)
-    sittings, wrong = siblings.merge(parts)
+    sittings, wrong = merge(parts)
     people = {subject for subject, _, _ in parts} if truth is not None else set(SEED.subjects)
     with_eyes = people & set(SEED_EYE_SUBJECTS)
     return Survey(
@@ -256,7 +265,7 @@ def _add_dated(
     faults: list[Fault],
 ) -> int:
     """Adds the pieces and faults of a folder of MATLAB files, and returns how many files it has."""
-    files, wrong = siblings.named_files(
+    files, wrong = named_files(
         folder,
         r"(?P<subject>[1-9]\d*)_(?P<date>\d{8})\.mat",
         expected="{subject}_{yyyymmdd}.mat",
@@ -273,9 +282,7 @@ def _add_dated(
         except InputError as error:
             faults.append(fault_of(error, subject=subject))
             continue
-        pieces, wrong = siblings.mat_pieces(
-            path, kinds, clips=expected[session], n_clips=SEED.clips, subject=subject
-        )
+        pieces, wrong = mat_pieces(path, kinds, clips=expected[session], n_clips=SEED.clips, subject=subject)
         faults += wrong
         parts.append((subject, session, pieces))
     return len(files)
@@ -291,7 +298,7 @@ def _add_numbered(
 ) -> int:
     """Adds the pieces and faults of a folder of the multimodal part, and returns how many files it has."""
     ending = ".npz" if kind is multimodal.DE else ""
-    files, wrong = siblings.named_files(
+    files, wrong = named_files(
         folder,
         r"(?P<subject>[1-9]\d*)_(?P<session>[1-3])" + re.escape(ending),
         expected="{subject}_{session}" + ending,
@@ -310,8 +317,8 @@ def _add_numbered(
 def _survey_raw(root: str | Path, subjects: Collection[str] | None) -> RawSurvey:
     """The raw sessions; where their clips lie is told by ``time.txt``, beside them or one folder above."""
     root = Path(root)
-    folder = siblings.locate(root, _PLACES)[RAW_FOLDER]
-    truth = siblings.read_truth(root, "seed")
+    folder = locate(root, _PLACES)[RAW_FOLDER]
+    truth = read_truth(root, "seed")
     path = folder / TIMES if (folder / TIMES).exists() else folder.parent / TIMES
     times = read_points(path, n_clips=SEED.clips, rate=RAW_RATE)
     return survey_raw(
@@ -322,7 +329,7 @@ def _survey_raw(root: str | Path, subjects: Collection[str] | None) -> RawSurvey
         pattern=r"(?P<subject>[1-9]\d*)_(?P<session>[1-3])\.cnt",
         name_text="{subject}_{session}.cnt",
         times=(times,) * N_SESSIONS,
-        expected=siblings.expected_clips(root, SEED, truth),
+        expected=expected_clips(root, SEED, truth),
         simulated=truth is not None,
         subjects=subjects,
     )

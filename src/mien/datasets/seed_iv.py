@@ -11,12 +11,24 @@ import numpy as np
 
 from mien.core.registry import registered
 from mien.core.types import Recording
-from mien.datasets import _seed_siblings as siblings
 from mien.datasets._card import Card
 from mien.datasets._inspection import Fault, Inspection
 from mien.datasets._seed_layout import BANDS, CHANNELS, EEG_RATE, TRUTH
-from mien.datasets._seed_siblings import BY_BAND, SESSIONS, Kind, Piece, Survey
+from mien.datasets._seed_siblings import (
+    BY_BAND,
+    SESSIONS,
+    Kind,
+    Piece,
+    Survey,
+    as_stored,
+    bands_last,
+    eeg_kind,
+    numbered_eye,
+)
+from mien.datasets._seed_siblings_files import expected_clips, locate, mat_pieces, named_files, read_truth
+from mien.datasets._seed_siblings_inspect import inspect_survey
 from mien.datasets._seed_siblings_layout import N_SESSIONS, SEED_IV
+from mien.datasets._seed_siblings_load import load_survey, merge
 
 __all__ = ["SeedIV", "example"]
 
@@ -26,7 +38,7 @@ EYE_FOLDER = "eye_feature_smooth"
 N_EYE_FEATURES = 31
 
 KINDS: tuple[Kind, ...] = (
-    siblings.eeg_kind(EEG_FOLDER),
+    eeg_kind(EEG_FOLDER),
     *(
         Kind(
             stream=f"shipped_eeg_{name}_{smoothing}",
@@ -34,7 +46,7 @@ KINDS: tuple[Kind, ...] = (
             modality="eeg",
             shape=(len(CHANNELS), None, len(BANDS)),
             channels=BY_BAND,
-            arrange=siblings.bands_last,
+            arrange=bands_last,
             key=rf"{name}_{word}(?P<clip>\d+)",
         )
         for name in ("de", "psd")
@@ -45,8 +57,8 @@ KINDS: tuple[Kind, ...] = (
         folder=EYE_FOLDER,
         modality="eye",
         shape=(N_EYE_FEATURES, None),
-        channels=siblings.numbered_eye(N_EYE_FEATURES),
-        arrange=siblings.as_stored,
+        channels=numbered_eye(N_EYE_FEATURES),
+        arrange=as_stored,
         key=r"eye_(?P<clip>\d+)",
     ),
 )
@@ -117,7 +129,7 @@ class SeedIV:
             The folder is no copy of the data set, a chosen subject or session does not exist, or nothing can
             be used.
         """
-        return siblings.load(lambda names: _survey(root, names), subjects=subjects, sessions=sessions)
+        return load_survey(lambda names: _survey(root, names), subjects=subjects, sessions=sessions)
 
     def inspect(
         self, root: str | Path, *, progress: Callable[[int, int, str], None] | None = None
@@ -131,14 +143,14 @@ class SeedIV:
         progress
             Called with the number of arrays read, how many there are, and the file being read.
         """
-        return siblings.inspect(_survey(root, None), progress=progress)
+        return inspect_survey(_survey(root, None), progress=progress)
 
 
 def _survey(root: str | Path, subjects: Collection[str] | None) -> Survey:
     root = Path(root)
-    folders = siblings.locate(root, {name: (name,) for name in FOLDERS})
-    truth = siblings.read_truth(root, "seed_iv")
-    expected = siblings.expected_clips(root, SEED_IV, truth)
+    folders = locate(root, {name: (name,) for name in FOLDERS})
+    truth = read_truth(root, "seed_iv")
+    expected = expected_clips(root, SEED_IV, truth)
     found, faults = _files(folders.values())
     n_files = {
         name: sum(path.parent.parent == folder for *_, path in found) for name, folder in folders.items()
@@ -154,12 +166,12 @@ def _survey(root: str | Path, subjects: Collection[str] | None) -> Survey:
             continue
         for path in paths:
             kinds = [kind for kind in KINDS if kind.folder == path.parent.parent.name]
-            pieces, wrong = siblings.mat_pieces(
+            pieces, wrong = mat_pieces(
                 path, kinds, clips=expected[session], n_clips=SEED_IV.clips, subject=subject
             )
             faults += wrong
             parts.append((subject, session, pieces))
-    sittings, wrong = siblings.merge(parts)
+    sittings, wrong = merge(parts)
     people = len(everybody) if truth is not None else len(SEED_IV.subjects)
     return Survey(
         dataset="seed_iv",
@@ -186,7 +198,7 @@ def _files(folders: Iterable[Path]) -> tuple[list[tuple[str, int, str, Path]], l
                         Fault(file=str(inside), reason="is no session; expected folders 1, 2 and 3")
                     )
                 continue
-            files, wrong = siblings.named_files(
+            files, wrong = named_files(
                 inside, r"(?P<subject>[1-9]\d*)_(?P<date>\d{8})\.mat", expected="{subject}_{yyyymmdd}.mat"
             )
             faults += wrong

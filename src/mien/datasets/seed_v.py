@@ -16,12 +16,31 @@ from numpy.typing import NDArray
 from mien.core.errors import InputError
 from mien.core.registry import registered
 from mien.core.types import Recording
-from mien.datasets import _seed_siblings as siblings
 from mien.datasets._card import Card
 from mien.datasets._inspection import Fault, Inspection, fault_of
 from mien.datasets._seed_layout import TRUTH
-from mien.datasets._seed_siblings import BY_BAND, SESSIONS, Kind, Piece, Survey
+from mien.datasets._seed_siblings import (
+    BY_BAND,
+    SESSIONS,
+    Kind,
+    Piece,
+    Survey,
+    channel_major,
+    checked_piece,
+    numbered_eye,
+    windows_first,
+)
+from mien.datasets._seed_siblings_files import (
+    expected_clips,
+    locate,
+    named_files,
+    read_truth,
+    remembered,
+    wants_raw,
+)
+from mien.datasets._seed_siblings_inspect import inspect_survey
 from mien.datasets._seed_siblings_layout import N_SESSIONS, SEED_V, SEED_V_TIMES, SEED_V_TIMES_FILE
+from mien.datasets._seed_siblings_load import load_survey, merge
 from mien.datasets._seed_siblings_raw import RawSurvey, Times, add_raw, load_raw, read_seconds, survey_raw
 from mien.datasets._seed_survey import ranges
 from mien.io.npz import NpzFile
@@ -41,15 +60,15 @@ KINDS: tuple[Kind, ...] = (
         modality="eeg",
         shape=(None, len(BY_BAND)),
         channels=BY_BAND,
-        arrange=siblings.channel_major,
+        arrange=channel_major,
     ),
     Kind(
         stream="shipped_eye",
         folder=EYE_FOLDER,
         modality="eye",
         shape=(None, N_EYE_FEATURES),
-        channels=siblings.numbered_eye(N_EYE_FEATURES),
-        arrange=siblings.windows_first,
+        channels=numbered_eye(N_EYE_FEATURES),
+        arrange=windows_first,
     ),
 )
 FOLDERS = (FEATURES_FOLDER, EYE_FOLDER, RAW_FOLDER)
@@ -134,9 +153,9 @@ class SeedV:
             The folder is no copy of the data set, a chosen subject or session does not exist, the table of
             times is not the published one, or nothing can be used.
         """
-        if siblings.wants_raw(_locate(root), RAW_FOLDER, raw):
+        if wants_raw(_locate(root), RAW_FOLDER, raw):
             return load_raw(lambda names: _survey_raw(root, names), subjects=subjects, sessions=sessions)
-        return siblings.load(lambda names: _survey(root, names), subjects=subjects, sessions=sessions)
+        return load_survey(lambda names: _survey(root, names), subjects=subjects, sessions=sessions)
 
     def inspect(
         self, root: str | Path, *, progress: Callable[[int, int, str], None] | None = None
@@ -150,14 +169,14 @@ class SeedV:
         progress
             Called with the number of arrays read, how many there are, and the file being read.
         """
-        found = siblings.inspect(_survey(root, None), progress=progress)
+        found = inspect_survey(_survey(root, None), progress=progress)
         if RAW_FOLDER not in _locate(root):
             return found
         return add_raw(found, lambda: _survey_raw(root, None), folder=RAW_FOLDER)
 
 
 def _locate(root: str | Path) -> dict[str, Path]:
-    return siblings.locate(root, {name: (name,) for name in FOLDERS})
+    return locate(root, {name: (name,) for name in FOLDERS})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,7 +187,7 @@ class NpzClips:
 
     def read(self, name: str, /) -> NDArray[Any]:
         """A copy of one clip's array; the whole file is read for it."""
-        return siblings.remembered(_data, self.path)[int(name)].copy()
+        return remembered(_data, self.path)[int(name)].copy()
 
 
 def dictionary(npz: NpzFile, name: str) -> dict[int, NDArray[Any]]:
@@ -192,8 +211,8 @@ def _data(path: Path) -> dict[int, NDArray[Any]]:
 def _survey(root: str | Path, subjects: Collection[str] | None) -> Survey:
     root = Path(root)
     folders = _locate(root)
-    truth = siblings.read_truth(root, "seed_v")
-    expected = siblings.expected_clips(root, SEED_V, truth)
+    truth = read_truth(root, "seed_v")
+    expected = expected_clips(root, SEED_V, truth)
     parts: list[tuple[str, int, Mapping[int, Mapping[str, Piece]]]] = []
     faults: list[Fault] = []
     n_files: dict[str, int] = {}
@@ -201,7 +220,7 @@ def _survey(root: str | Path, subjects: Collection[str] | None) -> Survey:
     for kind in KINDS:
         if kind.folder not in folders:
             continue
-        files, wrong = siblings.named_files(
+        files, wrong = named_files(
             folders[kind.folder], r"(?P<subject>[1-9]\d*)_123\.npz", expected="{subject}_123.npz"
         )
         faults += wrong
@@ -220,7 +239,7 @@ def _survey(root: str | Path, subjects: Collection[str] | None) -> Survey:
                 pieces, wrong = _pieces(path, kind, data, labels, session, match["subject"])
                 faults += wrong
                 parts.append((match["subject"], session, pieces))
-    sittings, wrong = siblings.merge(parts)
+    sittings, wrong = merge(parts)
     people = len(everybody) if truth is not None else len(SEED_V.subjects)
     return Survey(
         dataset="seed_v",
@@ -237,7 +256,7 @@ def _survey(root: str | Path, subjects: Collection[str] | None) -> Survey:
 
 def _survey_raw(root: str | Path, subjects: Collection[str] | None) -> RawSurvey:
     root = Path(root)
-    truth = siblings.read_truth(root, "seed_v")
+    truth = read_truth(root, "seed_v")
     times: Times = SEED_V_TIMES
     disagreement: InputError | None = None
     note = f"{SEED_V_TIMES_FILE} is not there: times come from the built-in table"
@@ -262,7 +281,7 @@ def _survey_raw(root: str | Path, subjects: Collection[str] | None) -> RawSurvey
         pattern=r"(?P<subject>[1-9]\d*)_(?P<session>[1-3])_(?P<date>\d{8})(?P<repaired>_repaired)?\.cnt",
         name_text="{subject}_{session}_{yyyymmdd}.cnt",
         times=times,
-        expected=siblings.expected_clips(root, SEED_V, truth),
+        expected=expected_clips(root, SEED_V, truth),
         simulated=truth is not None,
         subjects=subjects,
     )
@@ -317,7 +336,7 @@ def _pieces(
             continue
         try:
             _check_label(path, labels.get(key), SEED_V.labels[session - 1][clip - 1])
-            piece = siblings.checked_piece(kind, clip, file, key=str(key), shape=data[key].shape)
+            piece = checked_piece(kind, clip, file, key=str(key), shape=data[key].shape)
         except InputError as error:
             faults.append(fault_of(error, item=f"clip {stimulus}", subject=subject))
         else:

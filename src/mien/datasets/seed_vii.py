@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import tempfile
-import warnings
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
@@ -16,7 +15,8 @@ from mien.core.errors import InputError
 from mien.core.registry import registered
 from mien.core.types import Label, Recording, Span, Stream, Trial
 from mien.datasets._card import Card
-from mien.datasets._inspection import DatasetWarning, Fault, Inspection, fault_of
+from mien.datasets._finish import chosen_sessions, finish
+from mien.datasets._inspection import Fault, Inspection, fault_of
 from mien.datasets._seed_labels import BUILT_IN, Labels, read_labels
 from mien.datasets._seed_layout import (
     BANDS,
@@ -53,7 +53,7 @@ from mien.io.clips import Clip, ClipSource
 
 __all__ = ["SeedVII", "example", "is_simulated"]
 
-_SESSIONS = ("1", "2", "3", "4")
+_SESSIONS = (1, 2, 3, 4)
 
 
 @registered
@@ -165,7 +165,7 @@ class SeedVII:
             The folder is no copy of the data set, a chosen subject or session does not exist, the stimulus
             workbook contradicts the known emotions of the clips, or nothing can be used.
         """
-        wanted = _chosen_sessions(sessions)
+        wanted = chosen_sessions(sessions, _SESSIONS)
         names = None if subjects is None else [str(s) for s in subjects]
         root = Path(root)
         folders = find_folders(root)
@@ -175,7 +175,7 @@ class SeedVII:
             recordings = [
                 raw_recording(found, lambda clip: _labels(labels.emotions.get(clip)))
                 for found in seen_raw.sessions
-                if found.session in wanted
+                if int(found.session) in wanted
             ]
             faults = (*seen_raw.faults, *labels.faults)
         else:
@@ -188,23 +188,14 @@ class SeedVII:
                 if (recording := _recording(subject, session, labels.emotions)) is not None
             ]
             faults = (*seen.faults, *labels.faults)
-        if labels.disagreement is not None:
-            raise labels.disagreement
-        if not recordings:
-            why = f"{_n_faults(faults)}, the first: {faults[0]}" if faults else "no clips of these sessions"
-            raise InputError(
-                f"nothing can be used: {why}",
-                file=root,
-                expected="at least one readable clip",
-                remedy=f"to see all faults: mien inspect seed_vii {root}",
-            )
-        if faults:
-            text = (
-                f"{_n_faults(faults)} in {root}, the first: {faults[0]}; "
-                f"mien inspect seed_vii {root} shows them all"
-            )
-            warnings.warn(DatasetWarning(text, faults=faults), stacklevel=3)
-        return recordings
+        return finish(
+            recordings,
+            dataset="seed_vii",
+            root=root,
+            faults=faults,
+            disagreement=labels.disagreement,
+            stacklevel=4,
+        )
 
     def inspect(
         self, root: str | Path, *, progress: Callable[[int, int, str], None] | None = None
@@ -281,31 +272,19 @@ def _reads_raw(root: Path, folders: Collection[str], raw: bool | None) -> bool:
     return wanted
 
 
-def _n_faults(faults: Collection[Fault]) -> str:
-    return f"{len(faults)} fault{'s' * (len(faults) != 1)}"
-
-
-def _chosen_sessions(sessions: Collection[str | int] | None) -> list[str]:
-    names = _SESSIONS if sessions is None else [str(s) for s in sessions]
-    unknown = [name for name in names if name not in _SESSIONS]
-    if unknown:
-        raise InputError(f"no session {', '.join(unknown)}", expected="some of 1, 2, 3, 4")
-    return [name for name in _SESSIONS if name in names]
-
-
 def _clips(seen: Survey) -> tuple[int, ...]:
     """Every clip that is expected or there."""
     return tuple(sorted({*seen.expected_clips, *(clip for s in seen.subjects for clip in s.clips)}))
 
 
-def _recording(subject: Subject, session: str, emotions: Mapping[int, str]) -> Recording | None:
+def _recording(subject: Subject, session: int, emotions: Mapping[int, str]) -> Recording | None:
     """One subject's session, or None where nothing of it can be used."""
     name = f"sub-{subject.name}_ses-{session}"
     trials: list[Trial] = []
     clips: dict[str, list[Clip]] = {}
     start = 0.0
     for number, pieces in subject.clips.items():
-        if str(session_of(number)) != session:
+        if session_of(number) != session:
             continue
         span = Span(start=start, duration=_duration(pieces))
         trials.append(
@@ -313,7 +292,7 @@ def _recording(subject: Subject, session: str, emotions: Mapping[int, str]) -> R
                 id=f"{name}_clip-{number}",
                 recording=name,
                 subject=subject.name,
-                session=session,
+                session=str(session),
                 stimulus=str(number),
                 span=span,
                 labels=_labels(emotions.get(number)),
@@ -337,7 +316,7 @@ def _recording(subject: Subject, session: str, emotions: Mapping[int, str]) -> R
         id=name,
         dataset="seed_vii",
         subject=subject.name,
-        session=session,
+        session=str(session),
         streams={
             kind.stream: Stream(
                 name=kind.stream,

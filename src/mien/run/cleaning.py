@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.core import Clock, InputError, MienError, Recording, Span, Stream, to_samples, write_whole
+from mien.core.pseudonyms import Veil, shown, veiled
 from mien.core.workers import process_pool
 from mien.datasets import Fault
 from mien.run.extract import fingerprints, stream_files
@@ -51,13 +52,16 @@ class CleanedSource:
         Of the entry in the store: it changes with the raw files, the steps and their version.
     raw
         The files it was made from.
+    veil
+        Hides people's names in what is said about these files.
     """
 
     path: Path
     rate: float
     span: Span
     key: str
-    raw: tuple[Path, ...]
+    raw: tuple[Path, ...] = field(repr=False)
+    veil: Veil = field(default_factory=Veil, repr=False)
 
     @property
     def version(self) -> str:
@@ -202,7 +206,8 @@ def _jobs(
         raise InputError(f"recording {both[0]} has raw and preprocessed EEG", expected="one of them")
     inputs = {r.id: _inputs(r) for r in raw}
     files = {(r.id, s.name): stream_files(r, s) for r in raw for s in inputs[r.id]}
-    prints = fingerprints(sorted({path for paths in files.values() for path in paths}), store, workers)
+    with veiled(s.source for own in inputs.values() for s in own):
+        prints = fingerprints(sorted({path for paths in files.values() for path in paths}), store, workers)
     jobs = []
     for r in raw:
         stream, *extras = inputs[r.id]
@@ -318,7 +323,10 @@ def _with_cleaned(recording: Recording, job: _Job, store: Store) -> Recording:
     rate, start = float(record["rate"]), job.stream.span.start
     span = Span(start=start, duration=record["samples"] / rate)
     files = tuple(Path(p) for p in stream_files(recording, recording.streams[RAW]))
-    source: Any = CleanedSource(path=folder / SIGNAL, rate=rate, span=span, key=job.parts.key, raw=files)
+    veil = getattr(job.stream.source, "veil", Veil())
+    source: Any = CleanedSource(
+        path=folder / SIGNAL, rate=rate, span=span, key=job.parts.key, raw=files, veil=veil
+    )
     if job.clock is not None:
         source = AlignedSource(source=source, clock=job.clock, rate=rate, span=span)
         span = Span(start=to_recording(span.start, job.clock), duration=span.duration * (1 + job.clock.drift))
@@ -336,7 +344,7 @@ def _with_cleaned(recording: Recording, job: _Job, store: Store) -> Recording:
 
 
 def _fault(job: _Job, reason: str) -> Fault:
-    file = stream_files(job.recording, job.stream)[0]
+    file = shown(stream_files(job.recording, job.stream)[0], job.stream.source)
     return Fault(
         file=file,
         item=RAW,

@@ -119,13 +119,16 @@ def simulate(
     out: Annotated[Path, typer.Option(help="Folder to make.")],
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same bytes.")],
     subjects: Annotated[int | None, typer.Option(min=1, help="How many people.")] = None,
-    clips: Annotated[int | None, typer.Option(help="How many clips: 28, 56 or 80.")] = None,
+    clips: Annotated[int | None, typer.Option(help="How many clips everybody sees.")] = None,
     seconds: Annotated[float | None, typer.Option(help="Mean length of a clip.")] = None,
+    rate: Annotated[
+        float | None, typer.Option(help="Samples per second of the EEG, where it can be chosen.")
+    ] = None,
     effect: Annotated[
         float | None, typer.Option(help="Strength of emotion; 0 is none, 1 the default.")
     ] = None,
     kinds: Annotated[
-        str | None, typer.Option(help="What to write, separated by commas; default everything but raw.")
+        str | None, typer.Option(help="What to write, separated by commas; a wrong one lists them.")
     ] = None,
     workers: Workers = None,
 ) -> None:
@@ -136,6 +139,7 @@ def simulate(
         "subjects": subjects,
         "clips": clips,
         "seconds": seconds,
+        "rate": rate,
         "effect": effect,
         "kinds": tuple(k.strip() for k in kinds.split(",")) if kinds else None,
     }
@@ -157,6 +161,9 @@ def inspect(
     name: Annotated[str, typer.Argument(help="Data set, for example seed_vii.")],
     root: Annotated[Path, typer.Argument(help="Folder that holds it.")],
     json: Json = False,
+    reveal: Annotated[
+        bool, typer.Option("--reveal", help="Only print which pseudonym is who; to a terminal, never a file.")
+    ] = False,
 ) -> None:
     """What is there, counts against the data set's card, and every fault with file and reason.
 
@@ -164,6 +171,9 @@ def inspect(
     """
     from mien import datasets
 
+    if reveal:
+        _reveal(name, root, json=json)
+        return
     with _bars(quiet=json) as tell:
         found = datasets.inspect(
             name, root, progress=lambda done, total, text: tell("reading", done, total, text)
@@ -174,6 +184,18 @@ def inspect(
     else:
         _print_inspection(found, clocks)
     raise typer.Exit(0 if found.ok else 1)
+
+
+def _reveal(name: str, root: Path, *, json: bool) -> None:
+    """Print who is who; refused where the output would stay."""
+    from mien import datasets
+
+    if json or not sys.stdout.isatty():
+        raise InputError(
+            "--reveal prints people's names, and its output is not a terminal",
+            remedy="run it in a terminal, without --json, | or >",
+        )
+    _print_table(["pseudonym", "name"], list(datasets.reveal(name, root).items()))
 
 
 def _clocks(name: str, root: Path) -> dict[str, Any]:
@@ -250,10 +272,16 @@ def features(
     ] = False,
     clean: Annotated[bool, typer.Option("--clean", help="Clean raw EEG first.")] = False,
     steps: Steps = None,
+    events: Annotated[
+        bool, typer.Option("--events", help="Of coded events (micro-expressions) in place of whole trials.")
+    ] = False,
     store: Annotated[Path | None, typer.Option(help="Feature store; default OUT/store.")] = None,
     workers: Workers = None,
 ) -> None:
-    """Extract features without a study: one .npz per subject, and a table of windows."""
+    """Extract features without a study: one .npz per subject, and a table of windows.
+
+    Clips and files that cannot be used are named and left out; the exit code is 1 then.
+    """
     from mien.run.feature_files import write_features
 
     if steps is not None and not clean:
@@ -261,10 +289,14 @@ def features(
     with _bars() as tell:
         made = write_features(
             name, root, out, wanted=feature or ["eeg=de_lds"], recipe=recipe, compare=compare, store=store,
-            clean=_steps(steps) if clean else None, workers=workers or os.cpu_count() or 1, progress=tell,
+            clean=_steps(steps) if clean else None, events=events, workers=workers or os.cpu_count() or 1,
+            progress=tell,
         )  # fmt: skip
-    for line in made:
+    for line in made["written"]:
         _say(line)
+    for fault in made["faults"]:
+        _err.print(f"left out: {fault}", style="yellow", markup=False, highlight=False)
+    raise typer.Exit(1 if made["faults"] else 0)
 
 
 @app.command()
@@ -444,16 +476,17 @@ def _summary(folder: Path) -> None:
     """A small table of a run's main scores, the audit's verdict and where the report lies."""
     content = json_module.loads((folder / "report.json").read_bytes())
     rows = [r for r in content["results"] if r["level"] != "window" and "extra" not in r]
+    main = next((r["controls"]["permuted"]["metric"] for r in rows), "accuracy")  # the oracle's score, too
     _print_table(
-        ["protocol", "scaled by", "model", "streams", "accuracy", "95 % interval", "chance", "oracle"],
+        ["protocol", "scaled by", "model", "streams", main, "95 % interval", "chance", "oracle"],
         [
             [
                 r["protocol"],
                 r["normalise"],
                 r["model"],
                 " + ".join(r["modalities"]),
-                f"{r['metrics']['accuracy']['value']:.3f}",
-                f"{r['metrics']['accuracy']['low']:.3f} to {r['metrics']['accuracy']['high']:.3f}",
+                f"{r['metrics'][main]['value']:.3f}",
+                f"{r['metrics'][main]['low']:.3f} to {r['metrics'][main]['high']:.3f}",
                 f"{r['chance']['uniform']:.3f}",
                 "-" if r["oracle"] is None else f"{r['oracle']['value']:.3f}",
             ]

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from typing import Any
 
 from mien.core import Recording, Stream
+from mien.core.pseudonyms import shown
 from mien.datasets import Fault
 from mien.timeline import AlignmentWarning, align
 
@@ -53,7 +54,7 @@ def _reason(clock: str, texts: Sequence[str]) -> str:
 
 def _file(recording: Recording, stream: Stream) -> str:
     function = getattr(stream.source, "files", None)
-    return recording.id if function is None else str(function()[0])
+    return recording.id if function is None else shown(function()[0], stream.source)
 
 
 def clocks_to_json(recordings: Iterable[Recording]) -> dict[str, dict[str, Any]]:

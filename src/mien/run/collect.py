@@ -17,7 +17,7 @@ from mien.run.config import Study
 from mien.run.files import write_json, write_npz, write_parquet
 from mien.run.fold import Job, load_context, result_folder
 from mien.run.importance import write_importance
-from mien.run.prepare import rule_of
+from mien.run.prepare import rule_of, settled_parts
 
 
 def collect(out: Path, plan: Study, jobs: Sequence[Job]) -> None:
@@ -62,6 +62,7 @@ def collect(out: Path, plan: Study, jobs: Sequence[Job]) -> None:
         write_npz(out / "figures" / "learning_curves.npz", curves)
     write_importance(out / "figures", context.table, importance)
     cleaning = None if plan.clean is None else json.loads((out / ".work" / "cleaning.json").read_bytes())
+    plan = plan.model_copy(update={"features": settled_parts(out, plan)})
     write_json(
         out / "record.json",
         _record(plan, context.table, context.classes, context.splits, about, fits, cleaning),
@@ -164,6 +165,7 @@ def _record(
                 "axes": {k: list(v) for k, v in table.axes[stream].items()},
             }
             | ({"luminance": part.luminance} if part.luminance else {})
+            | ({"variant": part.options["variant"]} if "variant" in part.options else {})
             for stream, part in plan.features.items()
             if stream in table.axes
         },
@@ -182,7 +184,8 @@ def _record(
     if cleaning is not None:
         record["cleaning"] = dict(cleaning)
     if truth is not None:
-        record["oracle"] = truth["oracle"]
+        by_label = truth.get("oracles")  # where classes can be cut in several ways
+        record["oracle"] = truth["oracle"] if by_label is None else by_label.get(plan.label, {})
         record["dataset"]["effect"] = truth["effect"]
         record["dataset"]["seed"] = truth["seed"]
     return record

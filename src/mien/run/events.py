@@ -4,28 +4,36 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from mien.batches import Table
 from mien.core import InputError, Recording
-from mien.run.config import Study
 from mien.run.cuts import by_event
 
 
-def choose_events(recordings: Sequence[Recording], plan: Study) -> list[Recording]:
-    """The recordings with their events in place of trials: of the kinds the study names, or of all."""
+def choose_events(
+    recordings: Sequence[Recording], kinds: Sequence[str] | None, *, name: str, root: str | Path
+) -> list[Recording]:
+    """The recordings with their events in place of trials: of some kinds, or of all (None).
+
+    Raises
+    ------
+    InputError
+        The data set has no coded event, or none of a kind.
+    """
     there = sorted({e.kind for r in recordings for e in r.events if e.id is not None})
     if not there:
         raise InputError(
-            f"{plan.data.name} has no coded event", file=plan.data.root, remedy='leave out of = "event"'
+            f"{name} has no coded event", file=root, remedy="classify windows of its trials instead"
         )
-    wanted = plan.samples.kinds or tuple(there)
+    wanted = kinds or tuple(there)
     for kind in wanted:
         if kind not in there:
             near = difflib.get_close_matches(kind, there, n=1)
             raise InputError(
-                f"samples.kinds: no event is {kind!r}" + (f" (did you mean {near[0]!r}?)" if near else ""),
-                file=plan.data.root,
+                f"no event is {kind!r}" + (f" (did you mean {near[0]!r}?)" if near else ""),
+                file=root,
                 expected=", ".join(there),
             )
     return [by_event(recording, wanted) for recording in recordings]

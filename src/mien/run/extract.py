@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from mien.core import (
     Trial,
     UnknownNameError,
 )
+from mien.core.pseudonyms import veiled
 from mien.core.workers import process_pool
 from mien.run import cuts
 from mien.run.store import KeyParts, Store, hash_files
@@ -66,6 +67,33 @@ class FeatureSpec:
             modality=self.modality, name=self.name, recipe=self.recipe, options=options, stream=stream,
             cut=self.cut or cuts.DEFAULT[self.recipe],
         )  # fmt: skip
+
+
+def settle(specs: Iterable[FeatureSpec], recordings: Iterable[Recording]) -> list[FeatureSpec]:
+    """Specs resolved, and what depends on the data set chosen by the streams of its recordings."""
+    rates = {name: stream.rate for recording in recordings for name, stream in recording.streams.items()}
+    named = [(spec.stream is not None, spec.resolved()) for spec in specs]
+    resolved = [spec for _, spec in named]
+    return [
+        spec if by_name else _settled(spec, [s for s in resolved if s is not spec], rates)
+        for by_name, spec in named
+    ]
+
+
+def _settled(spec: FeatureSpec, others: Iterable[FeatureSpec], rates: Mapping[str, float]) -> FeatureSpec:
+    lengths = {length for other in others if (length := _window_seconds(other, rates)) is not None}
+    options = features.choose_options(
+        spec.name, spec.options, rates, window_seconds=lengths.pop() if len(lengths) == 1 else None
+    )
+    return replace(spec, options=options, stream=None).resolved()
+
+
+def _window_seconds(spec: FeatureSpec, rates: Mapping[str, float]) -> float | None:
+    """How long the windows of some features are; None where nothing tells before they are made."""
+    if spec.name == "shipped":
+        return 1 / rates[str(spec.stream)] if spec.stream in rates else None
+    length = spec.options.get("window_seconds")
+    return None if length is None else float(length)
 
 
 def _chooses_stream(name: str, options: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -140,7 +168,7 @@ def extract(
     recordings = list(recordings)
     _refuse_repeats("modality of the features", [spec.modality for spec in specs])
     _refuse_unknown_streams(specs, recordings)
-    specs = [spec.resolved() for spec in specs]
+    specs = settle(specs, recordings)
     jobs = _jobs(recordings, specs, store, workers)
     todo = [job for job in jobs if job.parts not in store]
     done, total = len(jobs) - len(todo), len(jobs)
@@ -198,7 +226,8 @@ def _jobs(
         if key(trial, stream) not in files:
             event = trial.event if stream.modality == cuts.FACE else None
             files[key(trial, stream)] = stream_files(recording, stream, event=event)
-    prints = fingerprints(sorted({path for paths in files.values() for path in paths}), store, workers)
+    with veiled(stream.source for _, _, _, stream in wanted):
+        prints = fingerprints(sorted({path for paths in files.values() for path in paths}), store, workers)
     return [
         _Job(
             spec=spec,

@@ -8,8 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from mien import features
 from mien.core import Features, InputError, Recording, UnknownNameError, natural_key, normalise_name
-from mien.run.cleaning import write_pages
+from mien.run import cuts
+from mien.run.cleaning import RAW, write_pages
+from mien.run.events import choose_events
 from mien.run.extract import FeatureSpec, extract
 from mien.run.files import write_npz, write_parquet
 from mien.run.prepare import clean_for, load_dataset, load_raw, refuse_raw_only
@@ -28,10 +31,11 @@ def write_features(
     recipe: str = "corrected",
     compare: bool = False,
     clean: Sequence[Step] | None = None,
+    events: bool = False,
     store: str | Path | None = None,
     workers: int = 1,
     progress: Progress | None = None,
-) -> list[str]:
+) -> dict[str, list[str]]:
     """Extract features of a whole data set and write them as files.
 
     Parameters
@@ -42,17 +46,20 @@ def write_features(
         Folder to write to: ``<stream>-<feature>/<subject>.npz`` with one array per trial (windows first),
         and ``windows.parquet`` with the time, subject, stimulus and validity of every window.
     wanted
-        ``stream=feature``, for example ``eeg=de_lds``; each stream once.
+        ``stream=feature``, for example ``eeg=de_lds``; each stream once. ``raw_eeg=…`` reads raw EEG.
     compare
         Also write ``comparison.html``: our EEG features beside those the data set's authors ship.
     clean
         Steps by which raw EEG is cleaned first; ``cleaning/`` then has a page per recording and
         ``cleaning.json``. None: nothing is cleaned.
+    events
+        Features of coded events in place of whole trials: of their frames, and of signals around the apex
+        (:mod:`mien.run.cuts`).
 
     Returns
     -------
-    list of str
-        What was written, a line each.
+    dict
+        ``written`` and ``faults``, what was left out and why; a line each.
     """
     import pandas as pd
 
@@ -68,6 +75,10 @@ def write_features(
         cleaned = clean_for(specs, recordings, clean, kept, root=root, workers=workers, tell=tell)
         recordings, found = list(cleaned.recordings), [*found, *cleaned.faults]
         write_pages(cleaned, out / "cleaning")
+    if events:
+        recordings = choose_events(recordings, None, name=name, root=root)
+    elif face := [s.name for s in specs if features.info(s.name).modality == cuts.FACE]:
+        raise InputError(f"{face[0]!r} is made of the frames of coded events", remedy="add --events")
     faults = [str(fault).removesuffix(" (left out)") for fault in found if fault.severity == "left out"]
     made = extract(
         recordings,
@@ -103,12 +114,10 @@ def write_features(
     written.append(f"windows: {out / 'windows.parquet'}")
     if compare:
         written.append(f"ours beside shipped: {_compare(recordings, made, specs, out)}")
-    return [*written, *(f"left out: {f}" for f in faults)]
+    return {"written": written, "faults": faults}
 
 
 def _spec(text: str, recipe: str) -> FeatureSpec:
-    from mien import features
-
     stream, equals, feature = text.partition("=")
     if not equals:
         raise InputError(f"--feature {text!r}", expected="stream=feature, for example eeg=de_lds")
@@ -117,7 +126,12 @@ def _spec(text: str, recipe: str) -> FeatureSpec:
         raise UnknownNameError("feature", feature, features.names())
     if recipe not in ("corrected", "released"):
         raise UnknownNameError("recipe", recipe, ("corrected", "released"))
-    return FeatureSpec(modality=stream, name=feature, recipe="corrected" if feature == "shipped" else recipe)
+    return FeatureSpec(
+        modality=stream,
+        name=feature,
+        recipe="corrected" if feature == "shipped" else recipe,
+        stream=RAW if stream == RAW else None,
+    )
 
 
 def _comparable(specs: Sequence[FeatureSpec]) -> FeatureSpec | None:

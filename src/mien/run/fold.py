@@ -19,7 +19,7 @@ from mien.batches import Scaler, Table
 from mien.core import Batch, Split
 from mien.run.config import Study, load_study
 from mien.run.files import write_json, write_npz
-from mien.run.luminance import FoldValues
+from mien.run.fold_values import FoldValues
 from mien.run.packed import load_table
 from mien.run.selection import select_rows
 

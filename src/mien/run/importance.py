@@ -43,16 +43,21 @@ def write_importance(
 
 
 def _saliency(table: Table, stream: str, values: NDArray[np.float32]) -> dict[str, Any]:
-    """``values`` (map, row, column), ``maps``, and the mean of every map over the samples as ``mean``.
+    """``values`` (map, row, column), ``maps``, and the mean of every map over the subjects as ``mean``.
 
-    The mean of the frame at the apex, an average face, is NaN where there are too few subjects.
+    Each subject's own mean counts once, however many samples it has. The mean frame at the apex, an average
+    face, is NaN where there are too few subjects.
     """
     axes = table.axes[stream]
     here = np.flatnonzero(table.present[stream])
+    people = np.unique(table.subjects[here])
     total = np.zeros(values.size)
-    for first in range(0, len(here), 64):
-        total += np.nan_to_num(table.inputs[stream][here[first : first + 64]]).sum(axis=0, dtype=np.float64)
-    mean = (total / max(len(here), 1)).reshape(values.shape).astype(np.float32)
-    if len(np.unique(table.subjects[here])) < LEAST_FACES and "apex" in axes["map"]:
+    for person in people:
+        own = here[table.subjects[here] == person]
+        for first in range(0, len(own), 64):
+            block = np.nan_to_num(table.inputs[stream][own[first : first + 64]])
+            total += block.sum(axis=0, dtype=np.float64) / len(own)
+    mean = (total / max(len(people), 1)).reshape(values.shape).astype(np.float32)
+    if len(people) < LEAST_FACES and "apex" in axes["map"]:
         mean[axes["map"].index("apex")] = np.nan
     return {"values": values, "maps": np.array(axes["map"]), "mean": mean, "n": np.array(len(here))}

@@ -3,20 +3,20 @@
 The table of a study keeps the features of the gaze as it was recorded. Here the gaze of each stimulus is read
 once; for each set of training trials that any fold has of it, the course that pupils share is fitted, taken
 off everybody who saw the stimulus, and the features are made again. Folds with the same training trials of a
-stimulus share the result, and so do all models, seeds and ways of scaling. A fit swaps the values in.
+stimulus share the result, and so do all models, seeds and ways of scaling. A fit swaps the values in
+(:mod:`mien.run.fold_values`).
 """
 
 from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,45 +30,14 @@ from mien.protocols import hash_ids
 from mien.run.config import Study
 from mien.run.extract import FeatureSpec, fingerprints, stream_files
 from mien.run.files import write_json, write_npz
+from mien.run.fold_values import ALL, COURSES, FOLDER, INDEX, Ids, TrialsOf
 from mien.run.store import KeyParts, Store
 
-Rows = NDArray[np.int64]
-Ids = frozenset[str]
 Tell = Callable[[str, int, int, str], None]
-
-ALL: Literal["all_subjects"] = "all_subjects"
-"""Fitted on everybody, the tested subject as well: transductive."""
 VERSION = "1"
-FOLDER, INDEX, COURSES = "luminance", "index.json", "courses.npz"
+"""Of the results in the store; changes whenever their numbers change."""
 _UNSEEN = "no trial of this stimulus is wholly in training"
 _CLIPS = {"test": "tested", "val": "validation", "train": "training"}
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class TrialsOf:
-    """The trials of a table's rows."""
-
-    table: Table
-
-    @cached_property
-    def _coded(self) -> tuple[NDArray[np.str_], Rows]:
-        names, codes = np.unique([s.trial for s in self.table.samples], return_inverse=True)
-        return names, codes.astype(np.int64)
-
-    def any(self, rows: Rows) -> list[str]:
-        """Trials of which a row is among the given ones, in order."""
-        names, codes = self._coded
-        return [str(name) for name in names[np.unique(codes[rows])]]
-
-    def whole(self, rows: Rows) -> Ids:
-        """Trials all of whose rows are among the given ones; gaze of another would show what is tested."""
-        names, codes = self._coded
-        n = len(names)
-        complete = np.bincount(codes[rows], minlength=n) == np.bincount(codes, minlength=n)
-        return frozenset(str(name) for name in names[complete])
-
-
-# -- before the fits -------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -376,100 +345,3 @@ def _said(flags: Mapping[str, str]) -> str:
     if len(flags) == len(PUPILS) and len(set(flags.values())) == 1:
         return next(iter(flags.values()))
     return "; ".join(f"{pupil}: {reason}" for pupil, reason in sorted(flags.items()))
-
-
-# -- in a fit --------------------------------------------------------------------------------------------
-
-
-class FoldValues:
-    """What :func:`prepare_folds` left in a run's ``.work``; made once in each process.
-
-    Parameters
-    ----------
-    work
-        The folder ``.work``.
-    table
-        The table with the features of the gaze as recorded.
-    """
-
-    def __init__(self, work: Path, table: Table) -> None:
-        self._folder, self._table = work / FOLDER, table
-        self._trials = TrialsOf(table=table)
-        path = self._folder / INDEX
-        self._index: dict[str, Any] = json.loads(path.read_bytes()) if path.exists() else {}
-
-    def of(self, train: Rows, streams: Collection[str]) -> tuple[Table, str | None]:
-        """The table of a fold, and what its luminance saw.
-
-        Parameters
-        ----------
-        train
-            Rows of the fold's training part.
-        streams
-            What a model gets.
-
-        Returns
-        -------
-        Table, str or None
-            With other values where luminance was asked for; the hash of the ids of the training trials it was
-            fitted on, ``"all_subjects"``, or None where no stream has luminance.
-        """
-        fitted_on = {s: how for s, how in self._index.get("fitted_on", {}).items() if s in streams}
-        if not fitted_on:
-            return self._table, None
-        digest = hash_ids(self._trials.whole(train))
-        return self._swapped(digest, fitted_on), ALL if ALL in fitted_on.values() else digest
-
-    def of_all(self) -> tuple[Table, dict[str, NDArray[np.float32]], dict[str, Any]]:
-        """The table of a model fitted on every labelled trial; and for its checkpoint the courses, under
-        ``<stream>/<stimulus>/<pupil>``, and what else :func:`without_light` must know, stream by stream."""
-        if not self._index:
-            return self._table, {}, {}
-        with np.load(self._folder / COURSES, allow_pickle=False) as arrays:
-            courses = {name: arrays[name] for name in arrays.files}
-        about = {
-            stream: {"rate": self._index["rates"][stream], "centred": self._index["centred"][stream]}
-            for stream in self._index["fitted_on"]
-        }
-        return self._swapped(self._index["all"], self._index["fitted_on"]), courses, about
-
-    def _swapped(self, digest: str, streams: Collection[str]) -> Table:
-        inputs = dict(self._table.inputs)
-        for stream in streams:
-            inputs[stream] = np.array(inputs[stream])
-            for key in self._index["folds"][digest][stream].values():
-                rows = np.load(self._folder / f"{key}.rows.npy", allow_pickle=False)
-                if len(rows):
-                    inputs[stream][rows] = np.load(self._folder / f"{key}.values.npy", allow_pickle=False)
-        return replace(self._table, inputs=inputs)
-
-
-# -- after the fits --------------------------------------------------------------------------------------
-
-
-def without_light(
-    signal: Signal, *, stimulus: str, stream: str, about: Mapping[str, Any], state: Mapping[str, Any]
-) -> Signal:
-    """Gaze with the light taken off as a checkpoint knows it; as it is where the model had no luminance.
-
-    Parameters
-    ----------
-    about
-        ``luminance`` of ``model.json``.
-    state
-        The arrays beside it, the courses under ``luminance/<stream>/<stimulus>/<pupil>``.
-    """
-    if stream not in about:
-        return signal
-    prefix = f"luminance/{stream}/"
-    arrays = {
-        k.removeprefix(prefix): np.asarray(v)
-        for k, v in state.items()
-        if k.startswith(prefix) and k.removeprefix(prefix).rpartition("/")[0] == stimulus
-    }
-    if signal.rate != about[stream]["rate"]:
-        raise InputError(
-            f"gaze at {signal.rate:g} Hz, and the model learnt from gaze at {about[stream]['rate']:g} Hz"
-        )
-    fitted = Luminance.from_arrays(arrays, **about[stream])
-    return luminance.apply(signal, stimulus=stimulus, state=fitted).signal

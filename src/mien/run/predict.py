@@ -3,42 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mien import batches, features, models, train
+from mien import batches, features
 from mien.batches import Scaler, Table
-from mien.core import Batch, Features, InputError, MienError, Recording, Signal, write_whole
-from mien.datasets import Fault
-from mien.datasets._seed_layout import EEG_RATE
-from mien.features._eeg import BANDS
+from mien.core import Features, InputError, MienError, Recording, Signal, write_whole
 from mien.run import cuts
+from mien.run.checkpoint import Answer, open_checkpoint
 from mien.run.config import FeaturePart
-from mien.run.luminance import without_light
-from mien.run.prepare import clean_for, dropped_clip, dropped_file, load_dataset, load_raw, spec_of
-from mien.run.recording import adapted, is_recording
-from mien.run.store import Store
-from mien.signal.cleaning import steps_from_json
+from mien.run.fold_values import without_light
+from mien.run.given import Given, given
+from mien.run.prepare import dropped_clip, spec_of
+from mien.run.recording import is_recording
 
-Streams = tuple[str, ...]
-Answer = Callable[[Batch, Streams], tuple[Streams, NDArray[np.floating]]]
-"""From samples that have the same streams, and these, to the streams that were used and probabilities."""
-
-_META = (
-    *("model", "recipe", "config", "classes", "streams", "features", "axes", "normalise", "temperature"),
-    *("n_trials", "n_subjects", "dataset"),
-)
-"""What ``model.json`` of a run must say."""
 _MADE_UP = "the model has seen made-up data only: its output says nothing about people"
-_SHIPPED_BY_RELEASED = ("seed", "seed_iv", "seed_v", "seed_vii")
-"""Data sets whose shipped EEG features the recipe ``released`` makes anew."""
 _FAR, _MANY = 4.0, 0.05
 """Standard deviations beyond which a feature is far out (of normal values one in 16,000), and the share of
 such values that is worth a warning."""
@@ -77,21 +60,13 @@ def predict_recording(
     """
     import pandas as pd
 
-    folder = _checkpoint(Path(run))
-    state, meta = train.load_weights(folder)
-    missing = [key for key in _META if key not in meta]
-    if missing:
-        raise InputError(
-            f"lacks {', '.join(missing)}", file=folder / "model.json", remedy="run the study again"
-        )
+    model, state, meta = open_checkpoint(Path(run))
     alone = is_recording(recording)
     if page is not None and not alone:
         raise InputError("a page is made of one recording", file=recording, expected="a recording, no folder")
-    make = _network if models.kind(meta["model"]) == "network" else _estimators
-    model = make(folder, state, meta)
-    with _given(recording, meta) as given:
-        made, unusable = _features(given.recordings, given.meta, state)
-    faults = [*given.faults, *unusable]
+    with given(recording, meta) as asked:
+        made, unusable = _features(asked.recordings, asked.meta, state)
+    faults = [*asked.faults, *unusable]
     if not made:
         raise InputError(
             f"no clip could be used: {faults[0]['reason']}"
@@ -100,7 +75,7 @@ def predict_recording(
             file=recording,
             expected=None if faults else " or ".join(meta["streams"]),
         )
-    table, notes = _table(made, given.recordings, meta)
+    table, notes = _table(made, asked.recordings, meta)
     patterns, probability = _predict(table, meta, state, model)
     windows = pd.DataFrame(
         {
@@ -118,115 +93,11 @@ def predict_recording(
     result: dict[str, Any] = {"trials": _trials(windows, meta["classes"]), "notes": notes, "faults": faults}
     if alone:
         made_up = [_MADE_UP] if _MADE_UP in notes else []
-        result["warnings"] = [*made_up, *given.warnings, *_strange(table, meta, state)]
+        result["warnings"] = [*made_up, *asked.warnings, *_strange(table, meta, state)]
         result["notes"] = [note for note in notes if note != _MADE_UP]
     if page is not None:
-        _write_page(page, windows, meta, Path(run), given, result)
+        _write_page(page, windows, meta, Path(run), asked, result)
     return result
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Given:
-    """What a prediction is made of.
-
-    ``meta`` is the model's, with the features that are computed; ``warnings`` and ``facts`` tell what was
-    done to one recording.
-    """
-
-    recordings: Sequence[Recording]
-    faults: Sequence[dict[str, Any]]
-    meta: Mapping[str, Any]
-    warnings: tuple[str, ...] = ()
-    facts: tuple[tuple[str, str], ...] = ()
-
-
-@contextmanager
-def _given(recording: str | Path, meta: Mapping[str, Any]) -> Iterator[_Given]:
-    """The recordings of a folder, or one recording made fit for the model; they live as long as this."""
-    if not is_recording(recording):
-        with TemporaryDirectory(prefix="mien-") as folder:
-            recordings, found = _folder(recording, meta, Path(folder))
-            if meta.get("samples", {}).get("of") == "event":
-                recordings = _events(recordings, meta, recording)
-            faults = [dropped_file(f, recording) for f in found if f.severity == "left out"]
-            yield _Given(recordings=recordings, faults=faults, meta=meta)
-        return
-    if meta.get("samples", {}).get("of") == "event":
-        raise InputError(
-            "the model tells coded events apart, and one recording has none",
-            file=recording,
-            expected=f"a folder in the layout of {meta['dataset']} with its coding",
-        )
-    stream, part, warnings = _eeg_of(meta)
-    spec = spec_of(stream, part).resolved()
-    bands = spec.options.get("bands", BANDS)
-    with adapted(
-        recording,
-        channels=tuple(dict(meta["axes"][stream])["channel"]),
-        rate=EEG_RATE,
-        top=max(high for _, high in bands.values()),
-        stream=str(spec.stream),
-        dataset=meta["dataset"],
-        cleaning=meta.get("cleaning") or (),
-    ) as one:
-        yield _Given(
-            recordings=[one.recording],
-            faults=[],
-            meta={**meta, "streams": [stream], "features": {stream: part.model_dump(mode="json")}},
-            warnings=(*one.warnings, *warnings),
-            facts=(*one.facts, ("Features", f"{part.name}, recipe {part.recipe}")),
-        )
-
-
-def _events(recordings: Sequence[Recording], meta: Mapping[str, Any], root: str | Path) -> list[Recording]:
-    """The recordings with their events in place of trials, of the kinds that the model was trained on."""
-    kinds = meta["samples"]["kinds"] or {e.kind for r in recordings for e in r.events}
-    cut = [cuts.by_event(recording, kinds) for recording in recordings]
-    if not any(r.trials for r in cut):
-        raise InputError("has no coded event", file=root, expected=" or ".join(sorted(kinds)))
-    return cut
-
-
-def _folder(
-    root: str | Path, meta: Mapping[str, Any], store: Path
-) -> tuple[Sequence[Recording], Sequence[Fault]]:
-    """The recordings of a data set, cleaned as those that the model was trained on, and what was left out."""
-    if not meta.get("cleaning"):
-        return load_dataset(meta["dataset"], root)
-    recordings, found = load_raw(meta["dataset"], root)
-    specs = [spec_of(s, FeaturePart.model_validate(meta["features"][s])) for s in meta["streams"]]
-    steps = steps_from_json(meta["cleaning"])
-    cleaned = clean_for(specs, recordings, steps, Store(store), root=root, workers=1, tell=lambda *_: None)
-    return cleaned.recordings, [*found, *cleaned.faults]
-
-
-def _eeg_of(meta: Mapping[str, Any]) -> tuple[str, FeaturePart, tuple[str, ...]]:
-    """The model's stream of EEG features of single channels, how they are made from EEG, and a warning."""
-    for stream in meta["streams"]:
-        part = FeaturePart.model_validate(meta["features"][stream])
-        own = features.info(part.name).modality
-        if "channel" not in dict(meta["axes"][stream]) or own not in ("eeg", "any"):
-            continue
-        if own == "eeg":
-            return stream, part, ()
-        variant = part.options.get("variant", "de_lds")
-        if meta["dataset"] not in _SHIPPED_BY_RELEASED:
-            raise InputError(
-                f"the model learnt from the {stream} features that come with {meta['dataset']}, and no "
-                "recipe is known that makes the same from EEG",
-                remedy="train a model on features that are computed, for example eeg = 'de_lds'",
-            )
-        made = FeaturePart(name=variant, recipe="released")
-        warning = (
-            f"the model learnt from the features that come with the data set; here {variant!r} in the recipe "
-            "'released' takes their place"
-        )
-        return stream, made, (warning,)
-    raise InputError(
-        f"the model knows {' and '.join(meta['streams'])}, and no features of single EEG channels",
-        expected="a model that was trained on EEG",
-        remedy="give a folder in the layout of its data set",
-    )
 
 
 def _strange(table: Table, meta: Mapping[str, Any], state: Mapping[str, Any]) -> list[str]:
@@ -250,7 +121,7 @@ def _write_page(
     windows: Any,
     meta: Mapping[str, Any],
     run: Path,
-    given: _Given,
+    asked: Given,
     result: Mapping[str, Any],
 ) -> None:
     from mien.report.timeline import Timeline, write_timeline
@@ -259,87 +130,15 @@ def _write_page(
     write_timeline(
         page,
         Timeline(
-            title=given.recordings[0].id,
+            title=asked.recordings[0].id,
             classes=tuple(meta["classes"]),
             start=windows["start"].to_numpy(float),
             duration=windows["duration"].to_numpy(float),
             probabilities=windows[list(meta["classes"])].to_numpy(float),
             warnings=tuple(result["warnings"]),
             notes=tuple(result["notes"]),
-            facts=(*given.facts, ("Scaled by", meta["normalise"]), ("Model", trained)),
+            facts=(*asked.facts, ("Scaled by", meta["normalise"]), ("Model", trained)),
         ),
-    )
-
-
-def _checkpoint(run: Path) -> Path:
-    if run.is_file():
-        train.load_weights(run)  # says why a file, a pickle above all, is refused
-    folders = sorted(p for p in (run / "checkpoints").glob("*") if p.is_dir())
-    if not folders:
-        raise InputError(
-            "has no trained model under checkpoints",
-            file=run,
-            expected="a finished run whose model is a network, or an estimator with state_dict()",
-            remedy="finish the run with: mien run STUDY.toml",
-        )
-    return folders[0]
-
-
-def _network(folder: Path, state: Mapping[str, Any], meta: Mapping[str, Any]) -> Answer:
-    network = models.create(meta["model"], recipe=meta["recipe"], **meta["config"])
-    weights = {k.removeprefix("network/"): v for k, v in state.items() if k.startswith("network/")}
-    shapes = {k: tuple(v.shape) for k, v in network.state_dict().items()}
-    if {k: tuple(v.shape) for k, v in weights.items()} != shapes:
-        raise _unfit(folder)
-    network.load_state_dict(weights)
-    network.eval()
-
-    def answer(batch: Batch, have: Streams) -> tuple[Streams, NDArray[np.floating]]:
-        temperature = meta["temperature"].get("+".join(have), 1.0)
-        return have, train.predict(network, batch, streams=have, temperature=temperature)
-
-    return answer
-
-
-def _estimators(folder: Path, state: Mapping[str, Any], meta: Mapping[str, Any]) -> Answer:
-    size = {s: int(np.prod([len(labels) for _, labels in meta["axes"][s]])) for s in meta["streams"]}
-    arrays: dict[Streams, dict[str, NDArray[Any]]] = {}
-    for key, value in state.items():
-        kind, _, rest = key.partition("/")
-        if kind == "estimator":
-            name, _, array = rest.partition("/")
-            arrays.setdefault(tuple(name.split("+")), {})[array] = np.asarray(value)
-    fitted: dict[Streams, Any] = {}
-    for streams, learnt in arrays.items():
-        model = models.create(meta["model"], recipe=meta["recipe"], **meta["config"])
-        try:
-            fitted[streams] = model.load_state_dict(learnt, sizes={s: size[s] for s in streams})
-        except (InputError, KeyError):
-            raise _unfit(folder) from None
-    if {s for streams in fitted for s in streams} != set(meta["streams"]):
-        raise _unfit(folder)
-
-    def answer(batch: Batch, have: Streams) -> tuple[Streams, NDArray[np.floating]]:
-        streams = _nearest(list(fitted), have)
-        inputs, present = ({s: of[s] for s in streams} for of in (batch.inputs, batch.present))
-        probability = fitted[streams].predict_proba(replace(batch, inputs=inputs, present=present))
-        return tuple(s for s in streams if s in have), probability
-
-    return answer
-
-
-def _nearest(fitted: Sequence[Streams], have: Streams) -> Streams:
-    """The set of streams whose estimator is asked: the largest that is all there, else (what is absent counts
-    as zero, which scaling makes the mean) the one with most streams there."""
-    inside = [s for s in fitted if set(s) <= set(have)]
-    return max(inside or fitted, key=lambda s: len(set(s) & set(have)))
-
-
-def _unfit(folder: Path) -> InputError:
-    return InputError(
-        "does not fit the model that model.json describes",
-        file=folder / "weights.safetensors",
-        remedy="copy both from the same run",
     )
 
 

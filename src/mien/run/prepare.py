@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import shutil
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -20,7 +21,7 @@ from mien.run.cleaning import CLEANED, RAW, CleanedRecordings, clean_recordings,
 from mien.run.clocks import align_all, clocks_to_json
 from mien.run.config import FeaturePart, Study
 from mien.run.events import choose_events, events_frame
-from mien.run.extract import FeatureSpec, extract
+from mien.run.extract import FeatureSpec, extract, settle
 from mien.run.files import write_json, write_parquet
 from mien.run.luminance import prepare_folds
 from mien.run.packed import save_table
@@ -57,7 +58,7 @@ def prepare(out: Path, plan: Study, *, store: Path, workers: int, tell: Progress
         write_pages(cleaned, out / "cleaning")
         write_json(work / "cleaning.json", summary(cleaned))
     if plan.samples.of == "event":
-        recordings = choose_events(recordings, plan)
+        recordings = choose_events(recordings, plan.samples.kinds, name=plan.data.name, root=plan.data.root)
     dropped = [dropped_file(fault, plan.data.root) for fault in faults]
     made, unusable = extract_features(plan, recordings, store, workers=workers, tell=tell)
     dropped += unusable
@@ -95,6 +96,7 @@ def prepare(out: Path, plan: Study, *, store: Path, workers: int, tell: Progress
     save_table(work / "table", table)
     np.save(work / "selected.npy", selected)
     write_json(work / "classes.json", list(classes))
+    write_json(work / _CHOSEN, _chosen_options(specs, recordings))
     write_json(out / "splits.json", protocols.splits_to_json(splits, table.samples))
     write_parquet(out / "samples.parquet", _samples_frame(table, recordings, selected))
     if plan.samples.of == "event":
@@ -204,6 +206,29 @@ def spec_of(stream: str, part: FeaturePart) -> FeatureSpec:
     )  # fmt: skip
 
 
+_CHOSEN = "options.json"
+
+
+def _chosen_options(
+    specs: Sequence[FeatureSpec], recordings: Sequence[Recording]
+) -> dict[str, dict[str, Any]]:
+    """The options of each stream's features that the study left to what the data set has."""
+    return {
+        settled.modality: {k: v for k, v in settled.options.items() if v != spec.resolved().options[k]}
+        for spec, settled in zip(specs, settle(specs, recordings), strict=True)
+    }
+
+
+def settled_parts(run: Path, plan: Study) -> dict[str, FeaturePart]:
+    """The features of a prepared study, with the options that were chosen by what the data set has."""
+    file = run / ".work" / _CHOSEN
+    chosen = json.loads(file.read_bytes()) if file.exists() else {}
+    return {
+        stream: part.model_copy(update={"options": {**part.options, **chosen.get(stream, {})}})
+        for stream, part in plan.features.items()
+    }
+
+
 def extract_features(
     plan: Study,
     recordings: Sequence[Recording],
@@ -266,7 +291,7 @@ def rule_of(plan: Study, name: str) -> protocols.Rule:
 def _samples_frame(table: Table, recordings: Iterable[Recording], selected: NDArray[np.bool_]) -> Any:
     import pandas as pd
 
-    recording_of = {t.id: t.recording for r in recordings for t in r.trials}
+    recording_of = {(t.part_of or t).id: t.recording for r in recordings for t in r.trials}
     rows = table.samples
     columns: dict[str, Any] = {
         "sample": [s.id for s in rows],

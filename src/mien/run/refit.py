@@ -15,6 +15,7 @@ from mien.batches import Scaler
 from mien.core import Batch
 from mien.run.config import Study
 from mien.run.fold import Context, Job, Rows, load_context, make_model, result_folder, tune_prompts
+from mien.run.prepare import settled_parts
 from mien.run.selection import select_rows
 
 
@@ -74,12 +75,13 @@ def refit(out: Path, plan: Study, jobs: Sequence[Job]) -> Path | None:
     if mode == "train":
         state |= {f"scaler/{k}": v for k, v in data.scaler.to_arrays().items()}
     state |= {f"luminance/{k}": v for k, v in courses.items()}
+    parts = settled_parts(run, plan)
     meta: dict[str, Any] = {
         "model": plan.model.name,
         "recipe": plan.model.recipe,
         "classes": list(context.classes),
         "streams": list(plan.streams),
-        "features": {s: plan.features[s].model_dump(mode="json") for s in plan.streams},
+        "features": {s: parts[s].model_dump(mode="json") for s in plan.streams},
         "axes": {s: [[k, list(v)] for k, v in table.axes[s].items()] for s in plan.streams},
         "normalise": mode,
         "samples": plan.samples.model_dump(mode="json"),

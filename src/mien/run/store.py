@@ -3,11 +3,12 @@
 Layout of the folder::
 
     entries/<first two of key>/<key>/   values.npy starts.npy durations.npy valid.npy meta.json
-    fingerprints.parquet                path, size, mtime_ns, digest of the files hashed so far
+    fingerprints.parquet                hash of the path, size, mtime_ns, digest of the files hashed so far
     index.parquet                       one row per entry, rebuilt from the folders
     tmp/                                results in the making; what a killed run left is cleared
 
-An entry is made under a temporary name and renamed when it is complete, so it is whole or not there.
+An entry is made under a temporary name and renamed when it is complete, so it is whole or not there. Paths
+of data are nowhere in a store: they may hold people's names.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.core import Features, InputError
+from mien.core.pseudonyms import existing_key
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -250,7 +252,7 @@ class Store:
 
     def remembered(self, path: str | Path) -> str | None:
         """The fingerprint of a file that has not changed since it was hashed, or None."""
-        known = self._fingerprints().get(_absolute(path))
+        known = self._fingerprints().get(_path_hash(path))
         return known[2] if known is not None and known[:2] == _stat(path) else None
 
     def remember(self, found: Mapping[str, tuple[int, int, str]]) -> None:
@@ -262,7 +264,7 @@ class Store:
                     "changed while it was read", file=path, remedy="run again when it is complete"
                 )
             if now - changed > _FRESH_SECONDS * 1e9:
-                self._fingerprints()[_absolute(path)] = (size, changed, digest)
+                self._fingerprints()[_path_hash(path)] = (size, changed, digest)
         self._save_fingerprints()
 
     def _fingerprints(self) -> dict[str, tuple[int, int, str]]:
@@ -276,7 +278,7 @@ class Store:
 
         try:
             rows = pq.read_table(self.folder / "fingerprints.parquet").to_pylist()
-            return {row["path"]: (row["size"], row["mtime_ns"], row["digest"]) for row in rows}
+            return {row["file"]: (row["size"], row["mtime_ns"], row["digest"]) for row in rows}
         except (OSError, pa.ArrowException, KeyError):
             return {}  # only a memory: without it the files are hashed again
 
@@ -284,9 +286,9 @@ class Store:
         import pandas as pd
 
         known = self._known = {**self._read_fingerprints(), **self._fingerprints()}
-        rows = [(path, *known[path]) for path in sorted(known)]
+        rows = [(file, *known[file]) for file in sorted(known)]
         self._write_parquet(
-            pd.DataFrame(rows, columns=["path", "size", "mtime_ns", "digest"]), "fingerprints.parquet"
+            pd.DataFrame(rows, columns=["file", "size", "mtime_ns", "digest"]), "fingerprints.parquet"
         )
 
     # --- files -----------------------------------------------------------------------------------------
@@ -391,8 +393,10 @@ def _load(path: Path, *, mapped: bool) -> NDArray[Any]:
     return array
 
 
-def _absolute(path: str | Path) -> str:
-    return str(Path(path).resolve())
+def _path_hash(path: str | Path) -> str:
+    """Hash of a file's absolute path, under the user's key if there is one: no name can be guessed then."""
+    text = str(Path(path).resolve()).encode("utf-8", "surrogateescape")
+    return hashlib.blake2b(text, digest_size=_DIGEST_BYTES, key=existing_key() or b"").hexdigest()
 
 
 def _stat(path: str | Path) -> tuple[int, int]:

@@ -1,0 +1,98 @@
+"""What a study of micro-expressions must be able to show on made-up data (`pytest -m slow`).
+
+The seeds are used by no other test and no default was chosen on them.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import mien.run
+from mien import simulate
+
+SEEDS = (8601, 8602, 8603)
+CHANCE = 1 / 3
+SETS = (("eeg", "me"), ("me",), ("eeg",))
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
+
+
+def study(root: Path, out: Path, **changes: Any) -> dict[tuple[str, str, str], dict[str, Any]]:
+    """Run a study of three classes on every event; rows of the report by protocol, model and streams."""
+    plan = {
+        "system": "mes_eeg",
+        "label": "emotion3",
+        "data": {"name": "mes_eeg", "root": str(root)},
+        "samples": {"of": "event"},
+        "features": {"eeg": {"name": "power_sequence", "stream": "raw_eeg"}, "me": {"name": "flow"}},
+        "model": {"name": "mes_eeg", "modalities": [list(s) for s in SETS]},
+        "train": {"batch_size": 64, "epochs": 30, "loss": "focal"},
+        "protocol": {"names": ["loso_stimulus"], "normalise": ["subject"]},
+        "controls": {"shuffled": False},
+        **changes,
+    }
+    mien.run.study(plan, out, workers=2)
+    rows = json.loads((out / "report.json").read_bytes())["results"]
+    return {(r["protocol"], r["model"], "+".join(r["modalities"])): r for r in rows if r["level"] == "event"}
+
+
+def made_up(folder: Path, seed: int, **options: Any) -> Path:
+    """Ten people, every clip that makes something felt; EEG at a quarter of the real rate."""
+    return simulate.simulate(
+        "mes_eeg", folder, seed=seed, subjects=10, clips=42, rate=250.0, seconds=20.0, workers=2,
+        kinds=("coding", "eeg", "pairs"), **options,
+    )  # fmt: skip
+
+
+def uar(row: dict[str, Any]) -> float:
+    return float(row["metrics"]["uar"]["value"])
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> list[dict[tuple[str, str, str], dict[str, Any]]]:
+    folder = tmp_path_factory.mktemp("mes_eeg")
+    return [study(made_up(folder / f"data{s}", s), folder / f"run{s}") for s in SEEDS]
+
+
+def of(runs: list[Any], streams: str) -> np.ndarray:
+    return np.array([uar(run["loso_stimulus", "mes_eeg", streams]) for run in runs])
+
+
+def oracle(runs: list[Any], streams: str) -> np.ndarray:
+    found = [run["loso_stimulus", "mes_eeg", streams]["oracle"] for run in runs]
+    assert {o["kind"] for o in found} == {"subject_known"}
+    return np.array([o["value"] for o in found])
+
+
+def test_the_task_is_neither_easy_nor_impossible(runs: list[Any]) -> None:
+    both = oracle(runs, "eeg+me")
+    assert ((both >= 0.75) & (both <= 0.90)).all()
+    for single in ("eeg", "me"):
+        assert (oracle(runs, single) <= both - 0.05).all()
+
+
+def test_face_and_eeg_together_beat_the_better_one(runs: list[Any]) -> None:
+    assert of(runs, "eeg+me").mean() >= max(of(runs, "eeg").mean(), of(runs, "me").mean()) + 0.02
+
+
+@pytest.mark.parametrize("streams", ["eeg", "me"])
+def test_each_goes_half_the_way_from_chance_to_its_oracle(runs: list[Any], streams: str) -> None:
+    ways = (of(runs, streams) - CHANCE) / (oracle(runs, streams) - CHANCE)
+    assert ways.mean() >= 0.5
+
+
+def test_without_emotion_nothing_is_recognised(tmp_path: Path) -> None:
+    """Effect 0: with stimuli held out the score is at chance for all three sets of streams."""
+    inside = []
+    for seed in SEEDS:
+        root = made_up(tmp_path / f"data{seed}", seed, effect=0.0)
+        for row in study(root, tmp_path / f"run{seed}").values():
+            chance = row["controls"]["permuted"]
+            inside.append(chance["low"] <= row["metrics"][chance["metric"]]["value"] <= chance["high"])
+    # nine 95 % intervals, dependent in threes: two misses or fewer in 99 % of all such nines if independent
+    assert sum(inside) >= 7
