@@ -6,6 +6,7 @@ from mien.metrics.calibration import brier, ece, nll
 from mien.metrics.intervals import Interval, bootstrap_interval, paired_interval, permutation_interval
 from mien.metrics.scores import (
     accuracy,
+    by_subject,
     confusion,
     kappa,
     score_names,
@@ -13,6 +14,7 @@ from mien.metrics.scores import (
     scores_of,
     uar,
     uf1,
+    weighted_f1,
     window_to_trial,
 )
 from mien.metrics.spotting import spotting_scores
@@ -22,6 +24,7 @@ __all__ = [
     "accuracy",
     "bootstrap_interval",
     "brier",
+    "by_subject",
     "confusion",
     "ece",
     "kappa",
@@ -34,5 +37,6 @@ __all__ = [
     "spotting_scores",
     "uar",
     "uf1",
+    "weighted_f1",
     "window_to_trial",
 ]

@@ -15,7 +15,7 @@ Float = NDArray[np.float64]
 
 def score_names() -> tuple[str, ...]:
     """The scores that :func:`scores` and the intervals know, in the order of a table."""
-    return ("accuracy", "uar", "uf1", "kappa")
+    return ("accuracy", "uar", "uf1", "kappa", "weighted_f1")
 
 
 def as_classes(values: ArrayLike, n_classes: int, what: str) -> NDArray[np.int64]:
@@ -48,19 +48,22 @@ def confusion(y: ArrayLike, p: ArrayLike, n_classes: int) -> NDArray[np.int64]:
     return np.bincount(true * n_classes + predicted, minlength=n_classes**2).reshape(n_classes, n_classes)
 
 
-def scores_of(matrix: ArrayLike) -> dict[str, Any]:
+def scores_of(matrix: ArrayLike, *, present_only: bool = False) -> dict[str, Any]:
     """All scores of one confusion matrix or of a stack of them.
 
     Parameters
     ----------
     matrix
         Counts or weights (…, true class, predicted class), of any sum.
+    present_only
+        Take UAR and UF1 over the classes that have a true sample, each matrix by itself. This is for a part
+        of the data, such as one subject; the score of a study is taken over all classes.
 
     Returns
     -------
     dict
         Score name to an array (…); NaN where a score does not exist: UAR and UF1 if a class has no true
-        sample, κ if only one class occurs, true and predicted.
+        sample (unless ``present_only``), κ if only one class occurs, true and predicted.
     """
     m = np.asarray(matrix, np.float64)
     total = m.sum(axis=(-2, -1))
@@ -69,17 +72,23 @@ def scores_of(matrix: ArrayLike) -> dict[str, Any]:
     with np.errstate(divide="ignore", invalid="ignore"):
         observed = hits.sum(axis=-1) / total
         expected = (true * predicted).sum(axis=-1) / total**2
-        complete = np.where((true > 0).all(axis=-1), 1.0, np.nan)
+        there = true > 0
+        recall = np.where(there, hits / true, 0.0)
+        f1 = np.where(there, 2 * hits / (true + predicted), 0.0)
+        n_classes = there.sum(axis=-1)
+        if not present_only:
+            n_classes = np.where(there.all(axis=-1), n_classes, np.nan)
         return {
             "accuracy": observed,
-            "uar": (hits / true).mean(axis=-1) * complete,
-            "uf1": (2 * hits / (true + predicted)).mean(axis=-1) * complete,
+            "uar": recall.sum(axis=-1) / n_classes,
+            "uf1": f1.sum(axis=-1) / n_classes,
             "kappa": (observed - expected) / (1 - expected),
+            "weighted_f1": (true * f1).sum(axis=-1) / total,
         }
 
 
 def scores(y: ArrayLike, p: ArrayLike, n_classes: int) -> dict[str, float]:
-    """Accuracy, UAR, UF1 and κ of the same samples.
+    """Every score of :func:`score_names` of the same samples.
 
     Raises
     ------
@@ -123,6 +132,52 @@ def uf1(y: ArrayLike, p: ArrayLike, n_classes: int) -> float:
     sample is an :class:`InputError`; it is never skipped.
     """
     return scores(y, p, n_classes)["uf1"]
+
+
+def weighted_f1(y: ArrayLike, p: ArrayLike, n_classes: int | None = None) -> float:
+    """F1 of each class, weighted by its share of the true samples, 0 to 1: ``Σ_c (N_c / N) F1_c``.
+
+    Close to the accuracy by construction, and like it ruled by the commonest class: it is here because papers
+    print it, often as plain "F1". Classes may be absent.
+    """
+    return float(scores_of(confusion(y, p, _n_classes(y, p, n_classes)))["weighted_f1"])
+
+
+def by_subject(
+    y: ArrayLike, p: ArrayLike, subject: Sequence[str] | NDArray[Any], n_classes: int
+) -> tuple[NDArray[Any], dict[str, Float]]:
+    """Every score of each subject alone, for its spread over subjects.
+
+    Parameters
+    ----------
+    y, p
+        True and predicted class numbers.
+    subject
+        Id of each sample's subject.
+    n_classes
+        Number of classes.
+
+    Returns
+    -------
+    subjects : ndarray
+        The ids, sorted.
+    scores : dict
+        Score name to float64 (subjects,). UAR and UF1 are taken over the classes that the subject has true
+        samples of, because hardly anybody shows all of them; a prediction of another class still counts
+        against the class it should have been. κ is NaN where only one class occurs.
+    """
+    ids = np.asarray(subject)
+    true, predicted = as_classes(y, n_classes, "true classes"), as_classes(p, n_classes, "predicted classes")
+    if not len(true) == len(predicted) == len(ids) or ids.ndim != 1:
+        raise InputError(
+            f"{len(true)} true and {len(predicted)} predicted classes for {ids.shape} subjects",
+            expected="one each",
+        )
+    names, code = np.unique(ids, return_inverse=True)
+    cell = (code * n_classes + true) * n_classes + predicted
+    counts = np.bincount(cell, minlength=len(names) * n_classes**2).reshape(-1, n_classes, n_classes)
+    found = scores_of(counts, present_only=True)
+    return names, {name: np.asarray(values, np.float64) for name, values in found.items()}
 
 
 def kappa(y: ArrayLike, p: ArrayLike, n_classes: int | None = None) -> float:

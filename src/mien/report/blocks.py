@@ -37,17 +37,36 @@ def page(*, title: str, header: str, sections: Sequence[Section], footer: str) -
     )
 
 
-def table(head: Sequence[str], body: Iterable[str], *, caption: str = "", numeric: Iterable[int] = ()) -> str:
-    """A table in a box that scrolls sideways; ``head`` is text, ``body`` ready rows."""
+def table(
+    head: Sequence[str],
+    body: Iterable[str],
+    *,
+    caption: str = "",
+    numeric: Iterable[int] = (),
+    over: Sequence[tuple[str, int]] = (),
+) -> str:
+    """A table in a box that scrolls sideways; ``head`` is text, ``body`` ready rows.
+
+    ``over`` are headings above the head, each with the number of columns it stands over.
+    """
     right = set(numeric)
     cells = "".join(
         f'<th scope="col"{" class=num" if i in right else ""}>{escape(text)}</th>'
         for i, text in enumerate(head)
     )
+    groups = "".join(
+        f'<th scope="colgroup" colspan="{span}">{escape(text)}</th>'
+        if text
+        else f'<td colspan="{span}"></td>'
+        for text, span in over
+    )
+    above = f'<tr class="over">{groups}</tr>' if over else ""
     label = f"<caption>{caption}</caption>" if caption else ""
     return (
         f'<div class="scroll" tabindex="0" role="region" aria-label="table">\n<table>{label}\n'
-        f"<thead><tr>{cells}</tr></thead>\n<tbody>\n" + "\n".join(body) + "\n</tbody>\n</table>\n</div>"
+        f"<thead>{above}<tr>{cells}</tr></thead>\n<tbody>\n"
+        + "\n".join(body)
+        + "\n</tbody>\n</table>\n</div>"
     )
 
 

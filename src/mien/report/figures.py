@@ -26,8 +26,11 @@ T = TypeVar("T")
 _ORACLE, _CHANCE = "#b0122b", "#b9c0c8"
 INK, GREY, PALE, RULE = "#1c2430", "#6b7480", "#e6e9ed", "#c4cad1"
 _COLOURS = ("#0b3c6f", "#d1761b", "#2a9d8f", "#9a5ba5", "#7a7a7a", "#b5b045")
-_FIXED = {"EEG + eye": 0, "EEG": 1, "eye": 2}
+_FIXED = {"EEG + eye": 0, "EEG + ME": 0, "ME + EEG": 0, "EEG": 1, "eye": 2, "ME": 2}
 """Place of the usual labels in the palette, the same in every figure and every run."""
+_N_FIXED = max(_FIXED.values()) + 1
+_SHORT = frozenset({"eeg", "ecg", "ppg", "eda", "me"})
+"""Streams that go by their initials."""
 _MARKERS = ("o", "s", "^", "D", "v", "P")
 _STYLE: Any = {
     "svg.fonttype": "none",
@@ -63,7 +66,7 @@ WIDTH = 7.4
 def modality_label(modalities: str | Sequence[str]) -> str:
     """``"eeg+eye"`` or ``["eeg", "eye"]`` as people write it: ``"EEG + eye"``."""
     parts = modalities.split("+") if isinstance(modalities, str) else modalities
-    return " + ".join(p.upper() if p in ("eeg", "ecg", "ppg", "eda") else p.replace("_", " ") for p in parts)
+    return " + ".join(p.upper() if p in _SHORT else p.replace("_", " ") for p in parts)
 
 
 def svg(figure: Figure, *, name: str, alt: str) -> str:
@@ -476,7 +479,7 @@ def _width(columns: int, groups: int) -> float:
 def _place(labels: Sequence[str], label: str) -> int:
     if label in _FIXED:
         return _FIXED[label]
-    return len(_FIXED) + [name for name in labels if name not in _FIXED].index(label)
+    return _N_FIXED + [name for name in labels if name not in _FIXED].index(label)
 
 
 def _colour(labels: Sequence[str], label: str) -> str:

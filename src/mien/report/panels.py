@@ -11,7 +11,7 @@ import numpy as np
 
 from mien import metrics
 from mien.report import figures
-from mien.report.rows import GROUP, Scored, results, scored
+from mien.report.rows import GROUP, Scored, coupling, results, scored, subject_scores
 from mien.report.run_folder import Run
 
 if TYPE_CHECKING:
@@ -19,6 +19,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MAX_PANELS = 6
+COUPLED = 1e-4
+"""Coupling beyond float32 rounding, as the audit takes it."""
+
+
+def spoken(metric: str) -> str:
+    """A score's name in a sentence."""
+    return {"uar": "UAR", "uf1": "UF1", "weighted_f1": "weighted F1", "kappa": "κ"}.get(metric, metric)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -72,9 +79,28 @@ class Story:
         return self.models[0]
 
     @property
+    def level(self) -> str:
+        """What the page's results are by: trials, or events where those are what was classified."""
+        return "event" if self.run.by_event else "trial"
+
+    @cached_property
+    def metric(self) -> str:
+        """The score of the page's figures and sentences: that of the chance interval."""
+        return str(self.rows[0]["controls"]["permuted"]["metric"])
+
+    @property
+    def axis(self) -> str:
+        """Label of an axis of that score."""
+        return f"{spoken(self.metric)} by {self.level} (%)"
+
+    @property
     def chance(self) -> float:
         """One over the number of classes."""
         return 1 / len(self.run.classes)
+
+    def coupled(self, row: Mapping[str, Any]) -> bool:
+        """Whether an answer was found to depend on the other samples of its batch."""
+        return (coupling(self.run, row) or 0.0) > COUPLED
 
     def leaky(self, protocol: str) -> bool:
         """Whether the protocol says so itself."""
@@ -85,16 +111,16 @@ class Story:
         return frozenset(self.run.record["protocols"].get(protocol, {}).get("held_out", ()))
 
     def find(
-        self, protocol: str, normalise: str, modalities: str, *, model: str = "", level: str = "trial"
+        self, protocol: str, normalise: str, modalities: str, *, model: str = "", level: str = ""
     ) -> dict[str, Any] | None:
-        """The row of a condition, by default of the page's model."""
+        """The row of a condition, by default of the page's model, by trial or event."""
         for row in self.plain:
             if (
                 row["protocol"] == protocol
                 and row["normalise"] == normalise
-                and "+".join(row["modalities"]) == modalities
+                and set(row["modalities"]) == set(modalities.split("+"))
                 and row["model"] == (model or self.model)
-                and row["level"] == level
+                and row["level"] == (level or self.level)
             ):
                 return row
         return None
@@ -106,10 +132,10 @@ class Story:
                     and "stimulus" not in self.declared(p)), None)  # fmt: skip
         return (strict, lax) if strict and lax else None
 
-    def predictions(self, row: Mapping[str, Any], *, level: str = "trial") -> Scored:
-        """The predictions behind a row."""
+    def predictions(self, row: Mapping[str, Any], *, level: str = "") -> Scored:
+        """The predictions behind a row, by default by trial or event."""
         key = tuple(row[name] if name != "modalities" else "+".join(row[name]) for name in GROUP)
-        return scored(self._frames[key], level=level, n_classes=len(self.run.classes))
+        return scored(self._frames[key], level=level or self.level, n_classes=len(self.run.classes))
 
     @cached_property
     def _frames(self) -> dict[tuple[str, ...], pd.DataFrame]:
@@ -127,9 +153,7 @@ def comparison(story: Story) -> Figure:
             bars = [_bar(row, n) for n in story.normalise if (row := story.find(protocol, n, modalities))]
             groups.append({"label": figures.modality_label(modalities), "bars": bars})
         panels.append({"title": protocol, "groups": [g for g in groups if g["bars"]]})
-    return figures.comparison(
-        [p for p in panels if p["groups"]], chance=story.chance, label="accuracy by trial (%)"
-    )
+    return figures.comparison([p for p in panels if p["groups"]], chance=story.chance, label=story.axis)
 
 
 def dumbbells(story: Story) -> Figure | None:
@@ -146,9 +170,7 @@ def dumbbells(story: Story) -> Figure | None:
                 rows.append({"label": label, "left": _score(ends[0]), "right": _score(ends[1])})
     if not rows:
         return None
-    return figures.dumbbells(
-        rows, left=pair[0], right=pair[1], chance=story.chance, label="accuracy by trial (%)"
-    )
+    return figures.dumbbells(rows, left=pair[0], right=pair[1], chance=story.chance, label=story.axis)
 
 
 def per_subject(story: Story) -> Figure:
@@ -160,23 +182,19 @@ def per_subject(story: Story) -> Figure:
             row = story.find(protocol, story.normalise[0], modalities)
             if row:
                 label = figures.modality_label(modalities)
-                groups.append({"label": label, "values": subject_accuracy(story, row), **_score(row)})
+                groups.append({"label": label, "values": by_subject(story, row), **_score(row)})
         panels.append({"title": protocol, "groups": groups})
-    return figures.per_subject(
-        [p for p in panels if p["groups"]], chance=story.chance, label="accuracy by trial (%)"
-    )
+    return figures.per_subject([p for p in panels if p["groups"]], chance=story.chance, label=story.axis)
 
 
-def subject_accuracy(story: Story, row: Mapping[str, Any]) -> list[float]:
-    """Share of each subject's trials that were right, over all seeds."""
-    found = story.predictions(row)
-    right = found.answer == found.label
-    subjects = found.subject.astype(str)
-    return [float(right[subjects == s].mean()) for s in np.unique(subjects)]
+def by_subject(story: Story, row: Mapping[str, Any]) -> list[float]:
+    """The page's score of each subject alone, mean over seeds."""
+    values = subject_scores(story.predictions(row))[story.metric]
+    return [float(v) for v in values if np.isfinite(v)]
 
 
 def confusion(story: Story) -> Figure:
-    """Trials by true class and answer, mean over seeds; all modalities, first normalisation."""
+    """Trials or events by true class and answer, mean over seeds; all modalities, first normalisation."""
     panels = []
     for protocol, row in _main_rows(story):
         found = story.predictions(row)
@@ -185,9 +203,14 @@ def confusion(story: Story) -> Figure:
     return figures.confusion(panels, classes=story.run.classes)
 
 
+def finest(story: Story) -> str:
+    """What single predictions are of: windows, where there are any."""
+    return "window" if any(row["level"] == "window" for row in story.rows) else story.level
+
+
 def reliability(story: Story) -> Figure:
     """Stated probability against what came true, by window where there are windows."""
-    level = "window" if any(row["level"] == "window" for row in story.rows) else "trial"
+    level = finest(story)
     panels = []
     for protocol, row in _main_rows(story):
         found = story.predictions(row, level=level)
@@ -242,7 +265,7 @@ def models(story: Story) -> Figure | None:
                 rows.append({"label": model.replace("_", " "), "marks": marks})
         if rows:
             panels.append({"title": protocol, "rows": rows})
-    return figures.models(panels, chance=story.chance, label="accuracy by trial (%)") if panels else None
+    return figures.models(panels, chance=story.chance, label=story.axis) if panels else None
 
 
 def _main_rows(story: Story) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -255,7 +278,7 @@ def _main_rows(story: Story) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _score(row: Mapping[str, Any]) -> dict[str, float]:
-    score = row["metrics"]["accuracy"]
+    score = row["metrics"][row["controls"]["permuted"]["metric"]]
     return {name: score[name] for name in ("value", "low", "high")}
 
 

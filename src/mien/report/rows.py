@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 METRICS = ("accuracy", "uar", "uf1", "kappa")
-CONTROL_METRIC = "accuracy"
+EVENT_METRICS = (*METRICS, "weighted_f1")
+"""Of results by event: what papers on micro-expressions print."""
 N_DRAWS = 1000
 """Draws of the bootstrap and of the permutations behind every interval."""
 GROUP = ("system", "model", "recipe", "normalise", "modalities", "protocol")
@@ -83,8 +84,12 @@ def results(run_folder: str | Path | Run) -> list[dict[str, Any]]:
     -------
     list of dict
         One per system, model, recipe, normalisation, subset of modalities, protocol and level (``trial``,
-        ``window``); trials first. The keys are those of the design, and: ``metrics[name]["seeds_sd"]``, the
-        standard deviation over seeds (None for one seed), and ``extra`` on rows of selected test windows.
+        ``window``, or ``event`` alone in a study of events); trials first. The keys are those of the design,
+        and: ``metrics[name]["seeds_sd"]``, the standard deviation over seeds (None for one seed), and
+        ``extra`` on rows of selected test windows. By event there are also ``metrics["weighted_f1"]`` and
+        ``metrics[name]["subjects_sd"]``, the standard deviation over subjects of each subject's own score
+        (:func:`mien.metrics.by_subject`; mean over seeds first; None for one subject), ``coupling``, how far
+        an answer depends on the other samples of its batch (None where not measured), and ``oracle.metric``.
 
     Notes
     -----
@@ -95,13 +100,15 @@ def results(run_folder: str | Path | Run) -> list[dict[str, Any]]:
     A trial's probabilities are the mean over its windows. ``chance.majority`` is the share of the most
     frequent class among what was tested. ``controls.shuffled`` was trained on labels permuted over stimuli;
     ``controls.permuted`` scores these predictions against labels permuted over stimuli: median and 95 %
-    interval, the chance interval. ``held_out`` is what the audit proved, not what the protocol declares.
-    ``oracle`` is the made-up data's best possible accuracy for the same modalities and level; it is None for
+    interval, the chance interval. Controls and oracle are of the accuracy by trial and by window, and of UAR
+    by event, where classes are far from equally common (see :func:`headline`). ``held_out`` is what the audit
+    proved, not what the protocol declares.
+    ``oracle`` is the made-up data's best possible score for the same modalities and level; it is None for
     leaky protocols and where no oracle was recorded.
     """
     run = run_folder if isinstance(run_folder, Run) else read_run(run_folder)
     rows = [row for key, frames in _groups(run) for row in _rows_of(run, key, frames)]
-    order = {"trial": 0, "window": 1}
+    order = {"event": 0, "trial": 0, "window": 1}
     return sorted(
         rows,
         key=lambda r: (
@@ -132,8 +139,22 @@ def write_text(path: Path, text: str) -> Path:
     return write_whole(path, (text.rstrip("\n") + "\n").encode())
 
 
+def headline(run: Run) -> str:
+    """The score that controls, oracle and figures are about.
+
+    Accuracy for a study of windows; UAR for a study of events, where naming the commonest class is right most
+    of the time. Where a class has no event at all UAR does not exist, and it is accuracy again.
+    """
+    if not run.by_event:
+        return "accuracy"
+    label = run.predictions["label"].to_numpy(np.int64)
+    key = list(GROUP)
+    every = run.predictions.assign(label=label).groupby([*key, "control"])["label"].nunique()
+    return "uar" if (every == len(run.classes)).all() else "accuracy"
+
+
 def scored(frame: pd.DataFrame, *, level: str, n_classes: int) -> Scored:
-    """Predictions of one condition as arrays, by window or averaged over the windows of each trial."""
+    """Predictions of one condition as arrays, by window or event, or averaged over each trial's windows."""
     probability = frame[[f"p_{c}" for c in range(n_classes)]].to_numpy(np.float64)
     columns = {
         "ids": frame["sample"].to_numpy(object),
@@ -165,15 +186,15 @@ def drawn_stimuli(rows: Scored) -> NDArray[Any] | None:
     return rows.stimulus.astype(str) if shared or one_subject else None
 
 
-def score_table(rows: Scored) -> dict[str, dict[str, float | None]]:
-    """Every metric with its interval and spread over seeds; see :func:`results`."""
+def score_table(rows: Scored, names: Sequence[str] = METRICS) -> dict[str, dict[str, float | None]]:
+    """The named metrics with their intervals and spread over seeds; see :func:`results`."""
     by_seed = [_point_scores(rows.only(rows.seed == seed)) for seed in rows.seeds]
     intervals = metrics.bootstrap_interval(
         rows.label, rows.answer, subject=rows.subject.astype(str), stimulus=drawn_stimuli(rows),
-        n_classes=rows.n_classes, metrics=METRICS, n_draws=N_DRAWS, seed=0,
+        n_classes=rows.n_classes, metrics=names, n_draws=N_DRAWS, seed=0,
     )  # fmt: skip
     table: dict[str, dict[str, float | None]] = {}
-    for name in METRICS:
+    for name in names:
         values = [scores[name] for scores in by_seed]
         table[name] = {
             "value": _finite(np.mean(values)),
@@ -184,25 +205,63 @@ def score_table(rows: Scored) -> dict[str, dict[str, float | None]]:
     return table
 
 
-def chance_interval(rows: Scored) -> dict[str, Any]:
-    """Median and 95 % interval of the control metric when labels are permuted over stimuli."""
+def subject_scores(rows: Scored) -> dict[str, NDArray[np.float64]]:
+    """Every score of each subject alone, in the order of the subjects' ids; the mean over seeds."""
+    subjects = np.unique(rows.subject.astype(str))
+    by_seed: dict[str, list[NDArray[np.float64]]] = {}
+    for seed in rows.seeds:
+        part = rows.only(rows.seed == seed)
+        names, found = metrics.by_subject(part.label, part.answer, part.subject.astype(str), rows.n_classes)
+        for score, values in found.items():
+            whole = np.full(len(subjects), np.nan)
+            whole[np.searchsorted(subjects, names)] = values
+            by_seed.setdefault(score, []).append(whole)
+    return {score: _nanmean(np.stack(values)) for score, values in by_seed.items()}
+
+
+def subjects_sd(rows: Scored) -> dict[str, float | None]:
+    """Standard deviation over subjects of :func:`subject_scores`; None where fewer than two have one."""
+    found = {name: values[np.isfinite(values)] for name, values in subject_scores(rows).items()}
+    return {name: float(v.std(ddof=1)) if len(v) > 1 else None for name, v in found.items()}
+
+
+def chance_interval(rows: Scored, metric: str = "accuracy") -> dict[str, Any]:
+    """Median and 95 % interval of a score when labels are permuted over stimuli."""
+    pairs = {(trial, label) for trial, label in zip(rows.trial.astype(str), rows.label, strict=True)}
+    whole = len(pairs) == len({trial for trial, _ in pairs})  # events of a trial may differ in label
     found = metrics.permutation_interval(
-        rows.label, rows.answer, stimulus=rows.stimulus.astype(str), trial=rows.trial.astype(str),
-        subject=rows.subject.astype(str), n_classes=rows.n_classes, metrics=(CONTROL_METRIC,),
+        rows.label, rows.answer, stimulus=rows.stimulus.astype(str),
+        trial=(rows.trial if whole else rows.ids).astype(str),
+        subject=rows.subject.astype(str), n_classes=rows.n_classes, metrics=(metric,),
         cross_validated=True, n_draws=N_DRAWS, seed=0,
-    )[CONTROL_METRIC]  # fmt: skip
+    )[metric]  # fmt: skip
     ends = {"value": _finite(found.value), "low": _finite(found.low), "high": _finite(found.high)}
-    return {"metric": CONTROL_METRIC, **ends}
+    return {"metric": metric, **ends}
 
 
-def paired_difference(a: Scored, b: Scored) -> dict[str, Any] | None:
-    """Accuracy of ``a`` minus that of ``b`` where both predicted the same thing with the same seed.
+def coupling(run: Run, row: Mapping[str, Any]) -> float | None:
+    """How far an answer of a row's fits depends on what else is in its batch; None where one does not say."""
+    names = ("protocol", "normalise", "model")
+    fits = [
+        f
+        for f in run.record.get("fits", ())
+        if all(f.get(n) == row[n] for n in names)
+        and f.get("control") == "none"
+        and f.get("modalities") in ("+".join(row["modalities"]), row["modalities"])
+    ]
+    found = [f.get("coupling") for f in fits]
+    return None if not found or None in found else _finite(np.max(found))
+
+
+def paired_difference(a: Scored, b: Scored, metric: str = "accuracy") -> dict[str, Any] | None:
+    """A score of ``a`` minus that of ``b`` where both predicted the same thing with the same seed.
 
     Returns
     -------
     dict or None
         ``{value, low, high, n}``: the interval from the bootstrap of :func:`score_table` with the same draws
-        for both, ``n`` the number of things both predicted; None where they share nothing.
+        for both, ``n`` the number of things both predicted; None where they share nothing, or what they share
+        has no such score.
     """
     if a.n_classes != b.n_classes:
         return None
@@ -214,9 +273,11 @@ def paired_difference(a: Scored, b: Scored) -> dict[str, Any] | None:
     mine, theirs = a.only(left), b.only(right)
     found = metrics.paired_interval(
         mine.label, mine.answer, theirs.answer, subject=mine.subject.astype(str),
-        stimulus=drawn_stimuli(mine), n_classes=a.n_classes, metrics=(CONTROL_METRIC,),
+        stimulus=drawn_stimuli(mine), n_classes=a.n_classes, metrics=(metric,),
         n_draws=N_DRAWS, seed=0,
-    )[CONTROL_METRIC]  # fmt: skip
+    )[metric]  # fmt: skip
+    if not all(map(math.isfinite, (found.value, found.low, found.high))):
+        return None
     n = len(set(map(str, mine.ids)))
     return {"value": found.value, "low": found.low, "high": found.high, "n": n}
 
@@ -235,6 +296,9 @@ def _groups(run: Run) -> Iterator[tuple[dict[str, str], dict[str, pd.DataFrame]]
 def _rows_of(
     run: Run, key: Mapping[str, str], frames: Mapping[str, pd.DataFrame]
 ) -> Iterator[dict[str, Any]]:
+    if run.by_event:
+        yield _row(run, key, frames, level="event")
+        return
     by_window = run.record.get("level", "window") == "window"
     for level in ("trial", "window") if by_window else ("trial",):
         yield _row(run, key, frames, level=level)
@@ -248,17 +312,17 @@ def _row(
     run: Run, key: Mapping[str, str], frames: Mapping[str, pd.DataFrame], *, level: str
 ) -> dict[str, Any]:
     n_classes = len(run.classes)
+    metric = headline(run)
     rows = scored(frames["none"], level=level, n_classes=n_classes)
     _, counts = np.unique(rows.label[rows.seed == rows.seeds[0]], return_counts=True)
-    controls = {"permuted": chance_interval(rows)}
+    controls = {"permuted": chance_interval(rows, metric)}
     if len(frames.get("shuffled", ())):
-        shuffled = score_table(scored(frames["shuffled"], level=level, n_classes=n_classes))[CONTROL_METRIC]
-        controls["shuffled"] = {
-            "metric": CONTROL_METRIC,
-            **{k: shuffled[k] for k in ("value", "low", "high")},
-        }
+        shuffled = score_table(scored(frames["shuffled"], level=level, n_classes=n_classes), (metric,))[
+            metric
+        ]
+        controls["shuffled"] = {"metric": metric, **{k: shuffled[k] for k in ("value", "low", "high")}}
     proven = run.audit["proven"].get(key["protocol"], ())
-    return {
+    row: dict[str, Any] = {
         **key,
         "modalities": key["modalities"].split("+"),
         "held_out": [word for word in HELD_OUT if word in proven],
@@ -267,24 +331,50 @@ def _row(
         "n_subjects": len(set(rows.subject)),
         "n_stimuli": len(set(rows.stimulus)),
         "seeds": rows.seeds,
-        "metrics": score_table(rows),
+        "metrics": score_table(rows, EVENT_METRICS if level == "event" else METRICS),
         "chance": {"uniform": 1 / n_classes, "majority": float(counts.max() / counts.sum())},
         "controls": controls,
-        "oracle": _oracle(run, key, level=level),
+        "oracle": _oracle(run, key, level=level, metric=metric),
     }
+    if level == "event":
+        spread = subjects_sd(rows)
+        row["metrics"] = {
+            name: {**score, "subjects_sd": spread[name]} for name, score in row["metrics"].items()
+        }
+        row["coupling"] = coupling(run, row)
+    return row
 
 
-def _oracle(run: Run, key: Mapping[str, str], *, level: str) -> dict[str, Any] | None:
+def _oracle(run: Run, key: Mapping[str, str], *, level: str, metric: str) -> dict[str, Any] | None:
     if run.record["protocols"].get(key["protocol"], {}).get("leaky"):
         return None
     kind = ORACLE_OF.get(key["normalise"], "")
-    found = ((run.record.get("oracle") or {}).get(kind) or {}).get(key["modalities"], {}).get(level)
-    return None if not found else {"kind": kind, "value": found["accuracy"], "se": found["se"]}
+    known = (run.record.get("oracle") or {}).get(kind) or {}
+    streams = set(key["modalities"].split("+"))
+    levels: Mapping[str, Any] = next((v for m, v in known.items() if set(m.split("+")) == streams), {})
+    found = levels.get(level)
+    if not found or found.get(metric) is None or not math.isfinite(found[metric]):
+        return None
+    if level != "event":
+        return {"kind": kind, "value": found["accuracy"], "se": found["se"]}
+    return {
+        "kind": kind,
+        "metric": metric,
+        "value": found[metric],
+        "se": found.get(f"{metric}_se", found.get("se")),
+    }
 
 
 def _point_scores(rows: Scored) -> dict[str, float]:
     matrix = metrics.confusion(rows.label, rows.answer, rows.n_classes)
     return {name: float(value) for name, value in metrics.scores_of(matrix).items()}
+
+
+def _nanmean(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Mean over the first axis of what is finite; NaN where nothing is."""
+    there = np.isfinite(values)
+    total, n = np.where(there, values, 0.0).sum(axis=0), there.sum(axis=0)
+    return np.divide(total, n, out=np.full(total.shape, np.nan), where=n > 0)
 
 
 def _finite(value: Any) -> float | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,35 @@ PREDICTION_COLUMNS = (
 """The columns of ``predictions.parquet`` that the report reads, besides the probabilities."""
 
 
+EVENT_COLUMNS = (
+    *("event", "trial", "subject", "stimulus", "kind", "onset", "apex", "offset", "aus", "label"),
+    *("rows_merged", "disagree_kind", "disagree_aus"),
+)
+"""The columns of ``events.parquet``."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Saliency:
+    """How much the answer depends on each place of the maps of a face.
+
+    Attributes
+    ----------
+    maps
+        Their names.
+    values
+        (maps, rows, columns), mean |input × gradient| of the true class's logit over all test samples.
+    classes
+        Class to the same over its own test samples; may be empty.
+    face
+        (rows, columns), grey from 0 to 1: the mean frame at the apex of many people, or None.
+    """
+
+    maps: tuple[str, ...]
+    values: NDArray[np.float64]
+    classes: Mapping[str, NDArray[np.float64]]
+    face: NDArray[np.float64] | None
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Run:
     """What a run folder holds, as the report needs it.
@@ -43,6 +72,10 @@ class Run:
         ``(protocol, normalise, model, seed, fold)`` to the arrays of the learning curve; may be empty.
     bands
         The arrays of ``informative_bands.npz``, or None.
+    saliency
+        Stream to what ``saliency_<stream>.npz`` holds; may be empty.
+    events
+        The events that were classified, their ``label`` as a word, or None.
     """
 
     path: Path
@@ -54,11 +87,18 @@ class Run:
     study: str
     curves: Mapping[tuple[str, str, str, str, str], Mapping[str, NDArray[np.float64]]]
     bands: Mapping[str, NDArray[Any]] | None
+    saliency: Mapping[str, Saliency]
+    events: pd.DataFrame | None
 
     @property
     def classes(self) -> tuple[str, ...]:
         """The class names, in the order of the labels."""
         return tuple(self.record["classes"])
+
+    @property
+    def by_event(self) -> bool:
+        """Whether events were classified, each in one row, and not windows."""
+        return bool(self.record.get("level") == "event")
 
 
 def read_run(folder: str | Path) -> Run:
@@ -90,6 +130,11 @@ def read_run(folder: str | Path) -> Run:
         study=_text(path / "study.toml"),
         curves=_curves(path / "figures" / "learning_curves.npz"),
         bands=_bands(path / "figures" / "informative_bands.npz"),
+        saliency={
+            file.stem.removeprefix("saliency_"): _saliency(file, record["classes"])
+            for file in sorted((path / "figures").glob("saliency_*.npz"))
+        },
+        events=_events(path / "events.parquet", record["classes"]),
     )
 
 
@@ -196,4 +241,50 @@ def _bands(path: Path) -> dict[str, NDArray[Any]] | None:
     shape = (len(arrays["bands"]), len(arrays["channels"]))
     if arrays["values"].shape != shape:
         raise InputError(f"values of shape {arrays['values'].shape}", file=path, expected=f"{shape}")
+    if "windows" in arrays and arrays["windows"].ndim != 1:
+        raise InputError(f"windows of shape {arrays['windows'].shape}", file=path, expected="one value each")
     return arrays
+
+
+def _saliency(path: Path, classes: Sequence[str]) -> Saliency:
+    arrays = _npz(path)
+    lacking = {"values", "maps", "mean"} - set(arrays)
+    if lacking:
+        raise InputError(f"lacks {', '.join(sorted(lacking))}", file=path, remedy=_RERUN)
+    maps, mean = tuple(map(str, arrays["maps"])), arrays["mean"]
+    shape = (len(maps), *arrays["values"].shape[1:])
+    wanted = {"values": arrays["values"], "mean": mean}
+    wanted |= {f"class/{word}": arrays[f"class/{word}"] for word in classes if f"class/{word}" in arrays}
+    for name, array in wanted.items():
+        sound = name == "mean" or (np.isfinite(array) & (array >= 0)).all()
+        if array.shape != shape or array.ndim != 3 or not sound:
+            raise InputError(
+                f"{name}: shape {array.shape}" + ("" if sound else ", some values no numbers or below 0"),
+                file=path,
+                expected=f"numbers of 0 or more for each of the {len(maps)} maps, its rows and its columns",
+                remedy=_RERUN,
+            )
+    face = mean[maps.index("apex")].astype(np.float64) if "apex" in maps else None
+    return Saliency(
+        maps=maps,
+        values=arrays["values"].astype(np.float64),
+        classes={
+            name.removeprefix("class/"): array.astype(np.float64)
+            for name, array in wanted.items()
+            if name.startswith("class/")
+        },
+        face=face if face is not None and np.isfinite(face).all() else None,
+    )
+
+
+def _events(path: Path, classes: Sequence[str]) -> pd.DataFrame | None:
+    if not path.exists():
+        return None
+    table = _parquet(path, columns=EVENT_COLUMNS)
+    label = table["label"].to_numpy()
+    if not ((label >= -1) & (label < len(classes))).all():
+        raise InputError(
+            f"labels from {label.min()} to {label.max()}", file=path, expected=f"-1 to {len(classes) - 1}"
+        )
+    words = np.array([*classes, None], object)  # -1 is the last
+    return table.assign(label=words[label])

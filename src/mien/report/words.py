@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from mien.report.figures import modality_label
-from mien.report.panels import Story
+from mien.report.panels import Story, spoken
 from mien.report.rows import paired_difference
 
 THING = {"subject": "subject", "stimulus": "clip", "session": "session", "trial": "trial", "event": "event"}
 
-SPOKEN = {"eye": "eye movements"}
+SPOKEN = {"eye": "eye movements", "me": "the moving face (ME)"}
 
 
 def percent(share: float | None) -> str:
@@ -58,9 +58,15 @@ def names(found: Iterable[str]) -> list[str]:
     return [f"`{name}`" for name in found]
 
 
+def headline(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The score of a row that its chance interval and oracle are about: accuracy, or UAR by event."""
+    score: Mapping[str, Any] = row["metrics"][row["controls"]["permuted"]["metric"]]
+    return score
+
+
 def inside_chance(row: Mapping[str, Any]) -> bool:
-    """Whether the accuracy is no larger than permuted labels give (97.5th percentile)."""
-    value, high = row["metrics"]["accuracy"]["value"], row["controls"]["permuted"]["high"]
+    """Whether the score is no larger than permuted labels give (97.5th percentile)."""
+    value, high = headline(row)["value"], row["controls"]["permuted"]["high"]
     return bool(value is None or high is None or value <= high)
 
 
@@ -69,7 +75,7 @@ def way_to_oracle(row: Mapping[str, Any]) -> float | None:
     if not row["oracle"] or row["oracle"]["value"] <= row["chance"]["uniform"]:
         return None
     chance = row["chance"]["uniform"]
-    return float((row["metrics"]["accuracy"]["value"] - chance) / (row["oracle"]["value"] - chance))
+    return float((headline(row)["value"] - chance) / (row["oracle"]["value"] - chance))
 
 
 def study_sentence(story: Story) -> str:
@@ -84,11 +90,16 @@ def study_sentence(story: Story) -> str:
         f"`{story.model}` and {len(story.models) - 1} other models learn" if len(story.models) > 2
         else f"{listed(names(story.models))} learn{'s' if len(story.models) == 1 else ''}"
     ) + (
-        f" to tell {what} apart from {signals} of {first['n_subjects']} "
+        f" to tell {what} apart from {signals} "
+        f"{_in_events(first)}of {first['n_subjects']} "
         f"{made_up}subject{'s' if first['n_subjects'] != 1 else ''} who each met up to "
         f"{first['n_stimuli']} clips, tested under {listed(names(story.protocols))} with {seeds} "
         f"seed{'s' if seeds != 1 else ''}."
     )  # fmt: skip
+
+
+def _in_events(row: Mapping[str, Any]) -> str:
+    return f"in {row['n']:,} events " if row["level"] == "event" else ""
 
 
 def verdict(story: Story) -> tuple[str, str]:
@@ -118,6 +129,7 @@ def meaning(story: Story) -> list[tuple[str, list[str]]]:
         ("Splits that leak by design", _leaky(story)),
         ("How the features were scaled", _normalisation(story)),
         ("One signal or both", _modalities(story)),
+        ("Answers that depend on the other samples of the batch", _coupling(story)),
         ("How good could it get", _oracle(story)),
     ]
     return [(heading, text) for heading, text in parts if text]
@@ -130,13 +142,24 @@ def _beyond_chance(story: Story) -> list[str]:
         if not rows:
             continue
         row = rows[0]
-        score, chance = row["metrics"]["accuracy"], row["controls"]["permuted"]
+        score, chance = headline(row), row["controls"]["permuted"]
         text = (
             f"Under `{protocol}` ({held_out(row['held_out'])}) `{story.model}` with "
-            f"{modality_label(row['modalities'])}, `normalise = {row['normalise']}`, gets "
-            f"{percent(score['value'])} % of {row['n']} trials right (95 % interval {span(score)}). "
-            f"Guessing gives {percent(row['chance']['uniform'])} %, and with labels permuted over clips "
-            f"these same answers score {span(chance)} %. "
+            f"{modality_label(row['modalities'])}, `normalise = {row['normalise']}`, "
+        )
+        if story.metric == "accuracy":
+            text += f"gets {percent(score['value'])} % of {row['n']} {story.level}s right "
+        else:
+            right = row["metrics"]["accuracy"]["value"]
+            text += (
+                f"gets {percent(right)} % of {row['n']} {story.level}s right, where always naming the "
+                f"commonest class gets {percent(row['chance']['majority'])} %. Its {spoken(story.metric)}, "
+                f"in which every class counts alike, is {percent(score['value'])} % "
+            )
+        text += (
+            f"(95 % interval {span(score)}). "
+            f"Guessing gives {percent(row['chance']['uniform'])} %{_commonest(story, row)}, and with labels "
+            f"permuted over clips these same answers score {span(chance)} %. "
         )
         if inside_chance(row):
             text += "The score is inside its chance interval: nothing was shown to be recognised."
@@ -151,6 +174,14 @@ def _beyond_chance(story: Story) -> list[str]:
             text += "The score is above its chance interval, on clips that were never shown in training."
         texts.append(text)
     return texts
+
+
+def _commonest(story: Story, row: Mapping[str, Any]) -> str:
+    """What naming the commonest class gets, where that is far above a guess and not yet said."""
+    uniform, majority = row["chance"]["uniform"], row["chance"]["majority"]
+    if story.metric != "accuracy" or majority < 1.25 * uniform:
+        return ""
+    return f", always naming the commonest class {percent(majority)} %"
 
 
 def _strict_and_lax(story: Story) -> list[str]:
@@ -169,16 +200,16 @@ def _strict_and_lax(story: Story) -> list[str]:
             a, b = story.find(lax_name, normalise, modalities), story.find(strict, normalise, modalities)
             if a is None or b is None:
                 continue
-            gap = paired_difference(story.predictions(a), story.predictions(b))
+            gap = paired_difference(story.predictions(a), story.predictions(b), story.metric)
             text = (
-                f"{modality_label(modalities)}, `normalise = {normalise}`: "
-                f"{percent(a['metrics']['accuracy']['value'])} % under `{lax_name}`, "
-                f"{percent(b['metrics']['accuracy']['value'])} % under `{strict}`"
+                f"{modality_label(modalities)}, `normalise = {normalise}`: {_measure(story)}"
+                f"{percent(headline(a)['value'])} % under `{lax_name}`, "
+                f"{percent(headline(b)['value'])} % under `{strict}`"
             )
             if gap:
                 text += (
-                    f"; the difference on the same {gap['n']} trials is {signed(gap['value'])} points "
-                    f"(95 % interval {signed(gap['low'])} to {signed(gap['high'])})"
+                    f"; the difference on the same {gap['n']} {story.level}s is {signed(gap['value'])} "
+                    f"points (95 % interval {signed(gap['low'])} to {signed(gap['high'])})"
                 )
             texts.append(text + ". " + _gap_meaning(a, b, gap, lax=lax_name, strict=strict))
             if not {"subject", "stimulus"} <= set(b["held_out"]):
@@ -224,7 +255,7 @@ def _leaky(story: Story) -> list[str]:
     for protocol in story.protocols:
         rows = _rows(story, protocol)
         if story.leaky(protocol) and rows:
-            score = percent(rows[0]["metrics"]["accuracy"]["value"])
+            score = percent(headline(rows[0])["value"])
             texts.append(
                 f"`{protocol}` is leaky on purpose: windows of one trial stand in training and in test, "
                 f"so that neighbours of every test window were learnt with their label. Its {score} % is "
@@ -246,10 +277,10 @@ def _normalisation(story: Story) -> list[str]:
     for protocol in story.protocols:
         rows = {row["normalise"]: row for row in _rows(story, protocol)}
         if {"train", "subject"} <= set(rows):
-            a, b = (rows[n]["metrics"]["accuracy"]["value"] for n in ("train", "subject"))
+            a, b = (headline(rows[n])["value"] for n in ("train", "subject"))
             texts.append(
-                f"`{protocol}`: {percent(a)} % with train, {percent(b)} % with subject ({signed(b - a)} "
-                "points)."
+                f"`{protocol}`: {_measure(story)}{percent(a)} % with train, {percent(b)} % with subject "
+                f"({signed(b - a)} points)."
             )
     return texts
 
@@ -268,12 +299,12 @@ def _modalities(story: Story) -> list[str]:
             alone = [row for m in singles if (row := story.find(protocol, normalise, m))]
             if whole is None or not alone:
                 continue
-            best = max(alone, key=lambda r: r["metrics"]["accuracy"]["value"])
-            gap = paired_difference(story.predictions(whole), story.predictions(best))
+            best = max(alone, key=lambda r: headline(r)["value"])
+            gap = paired_difference(story.predictions(whole), story.predictions(best), story.metric)
             text = (
-                f"`{protocol}`, `normalise = {normalise}`: "
-                f"{percent(whole['metrics']['accuracy']['value'])} % with {modality_label(both)}, "
-                f"{percent(best['metrics']['accuracy']['value'])} % with the better single one "
+                f"`{protocol}`, `normalise = {normalise}`: {_measure(story)}"
+                f"{percent(headline(whole)['value'])} % with {modality_label(both)}, "
+                f"{percent(headline(best)['value'])} % with the better single one "
                 f"({modality_label(best['modalities'])})"
             )
             if gap:
@@ -286,6 +317,20 @@ def _modalities(story: Story) -> list[str]:
     return texts
 
 
+def _coupling(story: Story) -> list[str]:
+    rows = [r for r in story.plain if story.coupled(r)]
+    if not rows:
+        return []
+    why = " (attention across the batch, as in the published code)"
+    released = why if any(r["recipe"] == "released" for r in rows) else ""
+    return [
+        f"{listed(names(sorted({r['model'] for r in rows})))}: what is answered about one {story.level} "
+        f"depends on the others that stand beside it in the batch{released}. On other {story.level}s, or one "
+        "at a time, the same model gives other answers, and a batch in the order of the classes would tell "
+        "it the class. Its rows are marked, and no result of its own."
+    ]
+
+
 def _oracle(story: Story) -> list[str]:
     texts = []
     for protocol in story.protocols:
@@ -294,9 +339,9 @@ def _oracle(story: Story) -> list[str]:
             if way is not None and "stimulus" in row["held_out"]:
                 texts.append(
                     f"`{protocol}`, `normalise = {row['normalise']}`: the `{row['oracle']['kind']}` "
-                    f"oracle gets {percent(row['oracle']['value'])} % (± {percent(row['oracle']['se'])} "
-                    f"standard error) by trial; the model is {100 * way:.0f} % of the way from chance to "
-                    "it."
+                    f"oracle gets {_measure(story)}{percent(row['oracle']['value'])} % (± "
+                    f"{percent(row['oracle']['se'])} standard error) by {story.level}; the model is "
+                    f"{100 * way:.0f} % of the way from chance to it."
                 )
     if texts:
         texts.append(
@@ -307,6 +352,11 @@ def _oracle(story: Story) -> list[str]:
             "so they are no bar for a protocol that shows the clips in training: that can pass them."
         )
     return texts
+
+
+def _measure(story: Story) -> str:
+    """What a percentage is, where that is not the share of right answers."""
+    return "" if story.metric == "accuracy" else f"{spoken(story.metric)} "
 
 
 def _rows(story: Story, protocol: str) -> list[dict[str, Any]]:

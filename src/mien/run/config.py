@@ -184,7 +184,7 @@ class Study(_Part):
     def _consistent(self) -> Study:
         if not self.seeds or len(set(self.seeds)) != len(self.seeds) or min(self.seeds) < 0:
             raise ValueError("seeds must be a list of different whole numbers of 0 or more")
-        for subset in self.subsets:
+        for subset in self.model.modalities or ():
             unknown = [m for m in subset if m not in self.features]
             if unknown or not subset or len(set(subset)) != len(subset):
                 raise ValueError(
@@ -208,8 +208,9 @@ class Study(_Part):
 
     @property
     def subsets(self) -> tuple[tuple[str, ...], ...]:
-        """The sets of streams to be scored; by default all together."""
-        return self.model.modalities or (tuple(self.features),)
+        """The sets of streams to be scored, each in the order of ``[features]``; by default all together."""
+        given = self.model.modalities or (tuple(self.features),)
+        return tuple(tuple(s for s in self.features if s in subset) for subset in given)
 
     @property
     def streams(self) -> tuple[str, ...]:

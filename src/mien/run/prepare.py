@@ -59,7 +59,7 @@ def prepare(out: Path, plan: Study, *, store: Path, workers: int, tell: Progress
         write_json(work / "cleaning.json", summary(cleaned))
     if plan.samples.of == "event":
         recordings = choose_events(recordings, plan.samples.kinds, name=plan.data.name, root=plan.data.root)
-    dropped = [dropped_file(fault, plan.data.root) for fault in faults]
+    dropped = [dropped_file(fault, plan.data.root) for fault in faults if fault.severity == "left out"]
     made, unusable = extract_features(plan, recordings, store, workers=workers, tell=tell)
     dropped += unusable
     trials = [t for r in recordings for t in r.trials]
