@@ -25,7 +25,7 @@ from mien.simulate import _mes_camera, _mes_eeg_signal, _mes_plan
 from mien.simulate._eeg import draw_head
 from mien.simulate.mes_eeg import KINDS, MORE_KINDS
 
-OPTIONS: dict[str, Any] = {"subjects": 2, "clips": 7, "seconds": 12.0, "rate": 250, "events_per_clip": 1.2}
+OPTIONS: dict[str, Any] = {"subjects": 2, "clips": 7, "seconds": 12.0, "rate": 250, "events_per_clip": 0.7}
 
 
 def digests(root: Path) -> dict[str, str]:
@@ -38,7 +38,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two people, one clip of each emotion, everything that can be written; one recording breaks off."""
     out = tmp_path_factory.mktemp("made_up") / "data"
     return simulate.simulate(
-        "mes_eeg", out, seed=8731, kinds=(*KINDS, *MORE_KINDS), frame_size=(320, 180), truncated=1, **OPTIONS
+        "mes_eeg", out, seed=8731, kinds=(*KINDS, *MORE_KINDS), frame_size=(192, 108), truncated=1, **OPTIONS
     )
 
 
@@ -49,14 +49,16 @@ def truth(small: Path) -> dict[str, Any]:
 
 def test_the_same_seed_gives_the_same_bytes_whatever_the_number_of_workers(small: Path, tmp_path: Path):
     again = simulate.simulate(
-        "mes_eeg", tmp_path / "again", seed=8731, kinds=(*KINDS, *MORE_KINDS), frame_size=(320, 180),
+        "mes_eeg", tmp_path / "again", seed=8731, kinds=(*KINDS, *MORE_KINDS), frame_size=(192, 108),
         truncated=1, workers=2, **OPTIONS,
     )  # fmt: skip
     assert digests(again) == digests(small)
 
 
 def test_what_is_not_asked_for_does_not_change_the_rest(small: Path, tmp_path: Path):
-    part = simulate.simulate("mes_eeg", tmp_path / "part", seed=8731, kinds=("pairs",), truncated=1, **OPTIONS)
+    part = simulate.simulate(
+        "mes_eeg", tmp_path / "part", seed=8731, kinds=("pairs",), truncated=1, **OPTIONS
+    )
     found, whole = digests(part), digests(small)
     assert {name.split("/")[0] for name in found} == {"truth.json", "3.pics_selected_segmented_cropped"}
     assert all(found[name] == whole[name] for name in found if name != "truth.json")
@@ -78,14 +80,18 @@ def test_the_table_is_read_by_pandas(small: Path, truth: dict[str, Any]):
     for _, row in table.iterrows():
         match = re.fullmatch(layout.FILENAME, row["Filename"])
         assert int(match["marker"]) == row["Marker"]
-        assert match["emotion"] == row["Estimated Emotion"] == layout.FILE_WORDS[layout.MARKER_EMOTION[row["Marker"]]]
+        assert (
+            match["emotion"]
+            == row["Estimated Emotion"]
+            == layout.FILE_WORDS[layout.MARKER_EMOTION[row["Marker"]]]
+        )
         assert re.fullmatch(layout.ACTION_UNITS, row["Action Units"])
         key = layout.row_key(
             match["emotion"], match["subject"], match["date"], row["Marker"],
             row["OnsetTime"], row["ApexTime"], row["OffsetTime"],
         )  # fmt: skip
         if key in first:  # the first coder sees what there is
-            assert row["Action Units"].split(", ") == list(first[key]["action_units"])
+            assert set(row["Action Units"].split(", ")) == set(first[key]["action_units"])
             assert row["Macro/Micro"].lower() == first[key]["kind"]
 
 
@@ -117,10 +123,10 @@ def test_pictures_and_videos_are_read_by_opencv_and_pyav(small: Path, truth: dic
     av = pytest.importorskip("av")
     rows = [row for e in truth["events"] for row in e["rows"]]
     for row in rows:
-        onset, apex, offset = (float(t) for t in row["key"].split("_")[-3:])
+        onset, _, offset = (float(t) for t in row["key"].split("_")[-3:])
         for folder, shape in (
             ("3.pics_selected_segmented_cropped", (256, 256, 3)),
-            ("1.pics_selected", (180, 320, 3)),
+            ("1.pics_selected", (108, 192, 3)),
         ):
             for name in ("onset", "apex"):
                 picture = cv2.imread(str(small / folder / row["type"] / row["key"] / f"{name}.png"))
@@ -136,6 +142,7 @@ def test_pictures_and_videos_are_read_by_opencv_and_pyav(small: Path, truth: dic
     assert len(list(small.rglob("*.avi"))) == len(rows)
 
 
+@pytest.mark.filterwarnings("ignore::mien.datasets.DatasetWarning")  # of the recording that breaks off
 def test_the_reader_finds_every_event_with_its_pictures(small: Path, truth: dict[str, Any]):
     recordings = datasets.load("mes_eeg", small)
     known = {e["id"]: e for e in truth["events"]}
@@ -149,7 +156,9 @@ def test_the_reader_finds_every_event_with_its_pictures(small: Path, truth: dict
         assert event.labels["emotion3"].value == said["class"]
         # a second coder is up to a tenth of the rise off, and a camera loses up to 0.3 s
         assert event.span.start == pytest.approx(start[said["marker"]] + said["onset"], abs=0.15)
-        assert event.apex == pytest.approx(start[said["marker"]] + said["apex"] + said["lost_seconds"], abs=0.15)
+        assert event.apex == pytest.approx(
+            start[said["marker"]] + said["apex"] + said["lost_seconds"], abs=0.15
+        )
         assert recording.streams["face"].shows(event)
     stand_ins = pseudonyms(truth["subjects"], key=PUBLIC_KEY)
     assert {r.subject for r in recordings} == set(stand_ins.values())
@@ -170,7 +179,6 @@ def test_full_frames_have_the_size_of_the_camera(tmp_path: Path):
 
 def test_log_power_follows_the_sources():
     """Band power of a long recording of one state after the other, against mixing and baseline."""
-    plan = _mes_plan.draw(8734, subjects=1, clips=1, events_per_clip=0.5, seconds=20.0, effect=1.0)
     head = draw_head(8734, n_sources=_mes_plan.N_SOURCES)
     z = np.zeros((120, _mes_plan.N_SOURCES))
     z[60:, 2] = 1.5
@@ -193,11 +201,12 @@ def test_other_rates_show_the_same_brain():
     plan = _mes_plan.draw(8735, subjects=1, clips=1, events_per_clip=0.5, seconds=12.0, effect=1.0)
     head = draw_head(8735, n_sources=_mes_plan.N_SOURCES)
     slow, fast = (
-        np.concatenate(list(_mes_eeg_signal.recording(plan, head, 0, rate=rate)), axis=1) for rate in (250, 1000)
+        np.concatenate(list(_mes_eeg_signal.recording(plan, head, 0, rate=rate)), axis=1)
+        for rate in (250, 1000)
     )
     assert fast.shape == (68, 4 * slow.shape[1])
     # the amplifier's noise of 0.5 µV is drawn for each rate
-    assert np.abs(fast[:, ::4] - slow).std() == pytest.approx(np.sqrt(2) * 0.5, rel=0.05)
+    assert (fast[:, ::4] - slow).std() == pytest.approx(np.sqrt(2) * 0.5, rel=0.05)
 
 
 # --- options --------------------------------------------------------------------------------------------
@@ -264,6 +273,7 @@ def test_effect_zero_is_the_same_table_of_clips_without_emotion(tmp_path: Path):
 # --- the true flow --------------------------------------------------------------------------------------
 
 
+@pytest.mark.filterwarnings("ignore::mien.datasets.DatasetWarning")  # of the recording that breaks off
 def test_true_flow_knows_events_by_all_their_names(small: Path, truth: dict[str, Any]):
     said = next(e for e in truth["events"] if len(e["rows"]) == 1)
     event = next(e for r in datasets.load("mes_eeg", small) for e in r.events if e.id == said["id"])
@@ -281,7 +291,7 @@ def test_true_flow_of_no_event_is_refused(small: Path, name: str):
 
 
 def test_true_flow_needs_the_truth(tmp_path: Path):
-    with pytest.raises(InputError, match="is not there; expected the truth.json of a made-up data set"):
+    with pytest.raises(InputError, match=r"is not there; expected the truth\.json of a made-up data set"):
         simulate.true_flow(tmp_path, "x")
     (tmp_path / "truth.json").write_text('{"dataset": "seed_vii"}', encoding="utf-8")
     with pytest.raises(InputError, match="is about 'seed_vii'; expected a made-up mes_eeg"):

@@ -18,6 +18,7 @@ from scipy.io import loadmat
 from mien import datasets, features, simulate
 from mien.core import InputError
 from mien.run import study
+from mien.run.extract import FeatureSpec, settle
 from mien.simulate import _latent
 
 NAMES = ("seed", "seed_iv", "seed_v")
@@ -223,7 +224,7 @@ def plan(name: str, root: Path, protocol: str) -> dict[str, Any]:
     return {
         "system": "maet",
         "data": {"name": name, "root": str(root)},
-        "features": {"eeg": {"name": "shipped", "options": {"variant": EEG[name]}}, "eye": "shipped"},
+        "features": {"eeg": "shipped", "eye": "shipped"},
         "model": {"name": "majority"},
         "baselines": ["logistic_regression"],
         "protocol": {"names": [protocol]},
@@ -237,9 +238,27 @@ def ran(name: str, root: Path, out: Path, protocol: str, **changes: Any) -> dict
     return report
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_a_study_takes_the_eeg_features_that_go_with_its_eyes(
+    made: dict[str, Path], whole: dict[str, Path], name: str
+) -> None:
+    eeg, eye = (FeatureSpec(modality=m, name="shipped") for m in ("eeg", "eye"))
+    recordings = datasets.load(name, made[name])
+    assert [s.stream for s in settle([eeg, eye], recordings)] == [f"shipped_eeg_{EEG[name]}", "shipped_eye"]
+    if name == "seed":  # of its many kinds, in windows of 1 s and 4 s
+        recordings = datasets.load(name, whole[name])
+        assert settle([eeg], recordings)[0].stream == "shipped_eeg_de_lds"
+        one, _ = settle([eeg, eye], [*recordings, *datasets.load(name, made[name])])
+        assert one.stream == "shipped_eeg_de_4s"
+    asked = FeatureSpec(modality="eeg", name="shipped", options={"variant": "psd_lds"})
+    assert settle([asked, eye], recordings)[0].stream == "shipped_eeg_psd_lds"
+
+
 def test_a_study_from_files_to_report(made: dict[str, Path], tmp_path: Path) -> None:
     report = ran("seed_iv", made["seed_iv"], tmp_path / "run", "loso")
     assert report["audit"]["verdict"] == "clean"
+    record = json.loads((tmp_path / "run" / "record.json").read_text(encoding="utf-8"))
+    assert record["features"]["eeg"]["variant"] == "de_lds"
     rows = {(r["model"], r["level"]): r for r in report["results"]}
     assert rows["majority", "trial"]["n"] == 3 * 24
     assert rows["majority", "trial"]["n_stimuli"] == 24
@@ -268,6 +287,9 @@ def test_a_network_takes_the_features_of_each(made: dict[str, Path], tmp_path: P
     tiny = {"embed_dim": 8, "depth": 1, "num_heads": 1, "tokens": 2, "expert_blocks": 1}
     model = {"name": "maet", "modalities": [["eeg", "eye"], ["eye"]], "config": tiny}
     report = ran(name, made[name], tmp_path / "run", "loso", model=model, baselines=[], train={"epochs": 2})
+    # the model knows which of the data set's EEG features it learnt from
+    kept = json.loads((tmp_path / "run" / "checkpoints" / "maet" / "model.json").read_text(encoding="utf-8"))
+    assert kept["features"]["eeg"]["options"] == {"variant": EEG[name]}
     assert {tuple(r["modalities"]) for r in report["results"]} == {("eeg", "eye"), ("eye",)}
 
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mien.core import Registry, Signal
+from mien.core import Registry, Signal, UnknownNameError
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from mien.core import Event
     from mien.simulate._screen import TrueGaze
 
 _registry = Registry("simulated data set", "mien.simulate")
@@ -24,8 +29,19 @@ def simulate(name: str, out: str | Path, *, seed: int, **options: Any) -> Path:
 
     Options are those of the data set's own function, for example
     :func:`mien.simulate.seed_vii.simulate`.
+
+    Raises
+    ------
+    UnknownNameError
+        There is no such data set, or it has no such option.
     """
-    return _registry.get(name)(out, seed=seed, **options)
+    function = _registry.get(name)
+    known = [p for p in inspect.signature(function).parameters if p not in ("out", "seed")]
+    for option in options:
+        if option not in known:
+            raise UnknownNameError(f"option of simulate {name!r}", option, known)
+    made: Path = function(out, seed=seed, **options)
+    return made
 
 
 def true_brain(
@@ -60,6 +76,27 @@ def true_gaze(source: str | Path | Mapping[str, Any], *, subject: str, clip: int
     from mien.simulate import _truth
 
     return _truth.true_gaze(source, subject=subject, clip=clip)
+
+
+def true_flow(root: str | Path, event: Event | str) -> NDArray[np.float32]:
+    """How the face moved from onset to apex in an expression of a made-up MEs-EEG, made again from the seed.
+
+    Parameters
+    ----------
+    root
+        Folder of the data set, or its ``truth.json``.
+    event
+        An event of its recordings, the event's id, or the name of a row's folder of pictures.
+
+    Returns
+    -------
+    ndarray
+        float32 (2, 256, 256), in px of the cropped picture: what is at ``(x, y)`` of the picture of the onset
+        is at ``(x + flow[0], y + flow[1])`` of that of the apex. Head and eyes move too.
+    """
+    from mien.simulate import _mes_truth
+
+    return _mes_truth.true_flow(root, event)
 
 
 def example(name: str) -> dict[str, Any]:

@@ -7,8 +7,8 @@ import io
 import zipfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import scipy.io
 from numpy.typing import NDArray
 
@@ -16,7 +16,7 @@ _MAT_HEADER = b"MATLAB 5.0 MAT-file, made-up data written by mien simulate"
 _LONG_AGO = (1980, 1, 1, 0, 0, 0)
 
 
-def write_mat(path: Path, variables: Iterable[tuple[str, NDArray[np.floating]]]) -> None:
+def write_mat(path: Path, variables: Iterable[tuple[str, NDArray[Any] | dict[str, Any]]]) -> None:
     """Write a MAT 5 file, one variable in memory at a time, without the date SciPy puts in the header."""
     with path.open("w+b") as file:
         for name, array in variables:
@@ -26,12 +26,13 @@ def write_mat(path: Path, variables: Iterable[tuple[str, NDArray[np.floating]]])
         file.write(_MAT_HEADER.ljust(116))
 
 
-def write_workbook(path: Path, rows: Sequence[Sequence[object]]) -> None:
+def write_workbook(path: Path, rows: Sequence[Sequence[object]], *, title: str = "Sheet") -> None:
     """Write one sheet of an ``.xlsx`` file without dates."""
     import openpyxl
 
     book = openpyxl.Workbook()
     sheet = book.worksheets[0]
+    sheet.title = title
     for row in rows:
         sheet.append(list(row))
     book.properties.creator = "mien simulate"

@@ -7,10 +7,7 @@ length and the same fingerprint in each of them.
 
 from __future__ import annotations
 
-import json
-import shutil
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import as_completed
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,16 +15,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.core import InputError
-from mien.core.workers import process_pool
 from mien.datasets._seed_layout import BANDS, CHANNELS, EEG_RATE, WINDOW_SECONDS
 from mien.datasets._seed_siblings_layout import Design
 from mien.signal import band_power, differential_entropy, lds_smooth
 from mien.simulate import _latent, _oracle
 from mien.simulate._eeg import BAND_EDGES, HeadModel, draw_bad_channels, draw_head, eeg_clip
 from mien.simulate._gaze import Gaze, gaze_clip
+from mien.simulate._write import Progress, check_options, write_folder
 
-Progress = Callable[[int, int, str], None]
 _EDGES = dict(zip(BANDS, BAND_EDGES, strict=True))
 _WIDTHS = np.array([high - low for low, high in BAND_EDGES])[:, None]
 _MOVING_WINDOWS = 5
@@ -148,9 +143,6 @@ def differential_entropy_4s(data: NDArray[np.float64]) -> NDArray[np.float64]:
     return differential_entropy(band_power(data, rate=EEG_RATE, bands=_EDGES) * _WIDTHS)
 
 
-# -- writing -----------------------------------------------------------------------------------------------
-
-
 def check(
     out: Path,
     *,
@@ -163,21 +155,10 @@ def check(
     workers: int,
 ) -> None:
     """Refuse what cannot be made, before anything is written."""
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(
-            "exists and is not empty", file=out, remedy="choose another folder or remove this one"
-        )
-    if not 1 <= subjects <= len(design.subjects):
-        raise InputError(f"--subjects {subjects}", expected=f"1 to {len(design.subjects)}")
-    if not 8 <= seconds <= 600:
-        raise InputError(f"--seconds {seconds}", expected="8 to 600 seconds")
-    if not (np.isfinite(effect) and effect >= 0):
-        raise InputError(f"--effect {effect}", expected="a number of 0 or more")
-    if workers < 1:
-        raise InputError(f"--workers {workers}", expected="1 or more")
-    for kind in kinds:
-        if kind not in known:
-            raise InputError(f"--kinds {kind}", expected="any of " + ", ".join(known))
+    check_options(
+        out, subjects=subjects, max_subjects=len(design.subjects), seconds=seconds, effect=effect,
+        kinds=kinds, known=known, workers=workers,
+    )  # fmt: skip
 
 
 WriteSubject = Callable[[World, int, tuple[str, ...], Path], str]
@@ -203,37 +184,21 @@ def write(
     more
         What ``truth.json`` says besides.
     """
-    partial = out.with_name(out.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    n = len(world.latent.subjects)
-    try:
-        for done, name in enumerate(_run(world, write_subject, tuple(kinds), partial, workers), start=1):
-            if progress is not None:
-                progress(done, n, f"subject {name}")
-        truth = _truth(world, kinds=kinds, seconds=seconds) | (more or {})
-        text = json.dumps(truth, indent=1, sort_keys=True)
-        (partial / "truth.json").write_text(text + "\n", encoding="utf-8")
-        if out.exists():
-            out.rmdir()
-        partial.rename(out)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
-    return out
+    kinds = tuple(kinds)
+    return write_folder(
+        out,
+        _write_subject,
+        [(write_subject, world, subject, kinds) for subject in range(len(world.latent.subjects))],
+        truth=lambda: _truth(world, kinds=kinds, seconds=seconds) | (more or {}),
+        workers=workers,
+        progress=progress,
+    )
 
 
-def _run(
-    world: World, write_subject: WriteSubject, kinds: tuple[str, ...], folder: Path, workers: int
-) -> Iterator[str]:
-    jobs = [(world, subject, kinds, folder) for subject in range(len(world.latent.subjects))]
-    if workers == 1 or len(jobs) == 1:
-        for job in jobs:
-            yield write_subject(*job)
-        return
-    with process_pool(min(workers, len(jobs))) as pool:
-        for future in as_completed([pool.submit(write_subject, *job) for job in jobs]):
-            yield future.result()
+def _write_subject(
+    write_subject: WriteSubject, world: World, subject: int, kinds: tuple[str, ...], folder: Path
+) -> str:
+    return f"subject {write_subject(world, subject, kinds, folder)}"
 
 
 def _truth(world: World, *, kinds: Sequence[str], seconds: float) -> dict[str, Any]:

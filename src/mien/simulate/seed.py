@@ -23,7 +23,8 @@ from mien.datasets._seed_siblings_layout import (
 from mien.simulate import _siblings, _siblings_raw
 from mien.simulate._files import write_mat
 from mien.simulate._gaze import eye_features
-from mien.simulate._siblings import Progress, World
+from mien.simulate._siblings import World
+from mien.simulate._write import Progress
 
 KINDS = ("preprocessed_eeg", "extractedfeatures", "eeg_used_4s", "eye_tracking_feature")
 """What is written; the names of the folders of the real data set in lower case."""

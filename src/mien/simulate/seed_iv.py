@@ -14,7 +14,8 @@ from mien.datasets._seed_siblings_layout import N_SESSIONS, SEED_IV
 from mien.simulate import _siblings
 from mien.simulate._files import write_mat
 from mien.simulate._gaze import eye_features
-from mien.simulate._siblings import Progress, World
+from mien.simulate._siblings import World
+from mien.simulate._write import Progress
 
 KINDS = ("eeg_raw_data", "eeg_feature_smooth", "eye_feature_smooth")
 """What can be written; the names of the folders of the real data set."""

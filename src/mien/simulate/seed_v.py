@@ -14,7 +14,8 @@ from mien.core import InputError, registered
 from mien.datasets._seed_siblings_layout import N_SESSIONS, SEED_V, SEED_V_TIMES_FILE
 from mien.simulate import _siblings, _siblings_raw
 from mien.simulate._gaze import eye_features
-from mien.simulate._siblings import Progress, World
+from mien.simulate._siblings import World
+from mien.simulate._write import Progress
 
 KINDS = ("eeg_de_features", "eye_movement_features")
 """What is written; the names of the folders of the real data set in lower case."""

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import as_completed
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.core import InputError, registered
-from mien.core.workers import process_pool
 from mien.datasets._seed_layout import BANDS, CHANNELS, CLIP_EMOTIONS, EMOTIONS, EYE_FEATURES, session_of
 from mien.signal import lds_smooth
 from mien.signal.seed_released import released_psd
@@ -23,13 +19,12 @@ from mien.simulate._files import write_mat, write_workbook
 from mien.simulate._gaze import eye_features
 from mien.simulate._raw import describe, plan, truth_of, write_session
 from mien.simulate._truth import Person
+from mien.simulate._write import Progress, check_options, write_folder
 
 KINDS = ("eeg_preprocessed", "eeg_features", "eye_features", "continuous_labels", "workbook")
 """What is written by default; the names of the folders of the real data set in lower case."""
 RAW_KINDS = ("eeg_raw", "eye_raw", "save_info")
 """What is written when asked for: a session as it is recorded; ``raw`` is short for the three."""
-
-Progress = Callable[[int, int, str], None]
 
 
 @registered
@@ -75,57 +70,29 @@ def simulate(
     """
     out = Path(out)
     kinds = tuple(k for kind in kinds for k in (RAW_KINDS if kind == "raw" else (kind,)))
-    _check(out, subjects=subjects, clips=clips, seconds=seconds, effect=effect, kinds=kinds, workers=workers)
-    latent = _latent.draw(seed, n_subjects=subjects, n_clips=clips, seconds=seconds, effect=effect)
-    head = draw_head(seed, n_sources=_latent.N_EEG)
-    partial = out.with_name(out.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    try:
-        jobs = [(latent, head, s, n, kinds, partial) for s, n in _parts(latent, kinds)]
-        for done, part in enumerate(_run(jobs, workers=workers), start=1):
-            if progress is not None:
-                progress(done, len(jobs), part)
-        if "workbook" in kinds:
-            write_workbook(partial / "emotion_label_and_stimuli_order.xlsx", _workbook_rows())
-        truth = json.dumps(_truth(latent, head, kinds=kinds, seconds=seconds), indent=1, sort_keys=True)
-        (partial / "truth.json").write_text(truth + "\n", encoding="utf-8")
-        if out.exists():
-            out.rmdir()
-        partial.rename(out)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
-    return out
-
-
-def _check(
-    out: Path, *, subjects: int, clips: int, seconds: float, effect: float, kinds: Sequence[str], workers: int
-) -> None:
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise InputError(
-            "exists and is not empty", file=out, remedy="choose another folder or remove this one"
-        )
     if clips not in (28, 56, 80):
         raise InputError(
             f"--clips {clips}", expected="28, 56 or 80 (equal classes in every fold; 80 as in the real table)"
         )
-    if not 1 <= subjects <= 60:
-        raise InputError(f"--subjects {subjects}", expected="1 to 60")
-    if not 8 <= seconds <= 600:
-        raise InputError(f"--seconds {seconds}", expected="8 to 600 seconds")
-    if not (np.isfinite(effect) and effect >= 0):
-        raise InputError(f"--effect {effect}", expected="a number of 0 or more")
-    if workers < 1:
-        raise InputError(f"--workers {workers}", expected="1 or more")
-    for kind in kinds:
-        if kind not in KINDS + RAW_KINDS:
-            raise InputError(f"--kinds {kind}", expected="any of " + ", ".join((*KINDS, *RAW_KINDS, "raw")))
+    check_options(
+        out, subjects=subjects, max_subjects=60, seconds=seconds, effect=effect, kinds=kinds,
+        known=(*KINDS, *RAW_KINDS), short=("raw",), workers=workers,
+    )  # fmt: skip
+    latent = _latent.draw(seed, n_subjects=subjects, n_clips=clips, seconds=seconds, effect=effect)
+    head = draw_head(seed, n_sources=_latent.N_EEG)
+    return write_folder(
+        out,
+        _write,
+        [(latent, head, s, n, kinds) for s, n in _parts(latent, kinds)],
+        truth=lambda: _truth(latent, head, kinds=kinds, seconds=seconds),
+        finish=_write_common if "workbook" in kinds else None,
+        workers=workers,
+        progress=progress,
+    )
 
 
 _PROCESSED = 0
 """Stands for a session's number in a job that writes a subject's processed files."""
-_Job = tuple[_latent.Latent, HeadModel, int, int, tuple[str, ...], Path]
 
 
 def _parts(latent: _latent.Latent, kinds: Sequence[str]) -> list[tuple[int, int]]:
@@ -134,16 +101,6 @@ def _parts(latent: _latent.Latent, kinds: Sequence[str]) -> list[tuple[int, int]
     if set(kinds) & set(RAW_KINDS):
         sessions += sorted({session_of(c) for c in latent.clips})
     return [(s, n) for s in range(len(latent.subjects)) for n in sessions]
-
-
-def _run(jobs: list[_Job], *, workers: int) -> Iterator[str]:
-    if workers == 1 or len(jobs) == 1:
-        for job in jobs:
-            yield _write(*job)
-        return
-    with process_pool(min(workers, len(jobs))) as pool:
-        for future in as_completed([pool.submit(_write, *job) for job in jobs]):
-            yield future.result()
 
 
 def _write(
@@ -214,6 +171,11 @@ def _short_by_one(latent: _latent.Latent, subject: int) -> set[int]:
     """Clips whose eye features lack the last window, as happens in the real files."""
     rng = np.random.default_rng([latent.seed, 5, subject])
     return set(np.flatnonzero(rng.random(len(latent.clips)) < 0.05).tolist())
+
+
+def _write_common(folder: Path) -> None:
+    """What belongs to all subjects."""
+    write_workbook(folder / "emotion_label_and_stimuli_order.xlsx", _workbook_rows())
 
 
 def _workbook_rows() -> list[list[object]]:
