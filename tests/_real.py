@@ -106,13 +106,17 @@ def on_grid(seconds: np.ndarray, columns: dict[str, np.ndarray], *, rate: float)
 
 @dataclass(frozen=True)
 class EyeLink:
-    """Gaze of the left eye, and what the tracker itself found: (events, 2) of start and stop in seconds."""
+    """Gaze of the left eye, and what the tracker itself found: (events, 2) of start and stop in seconds.
+
+    ``eyes``: which were followed; the pupil of each is an area in units of the camera.
+    """
 
     gaze: Signal
     typed: Signal
     fixations: np.ndarray
     saccades: np.ndarray
     blinks: np.ndarray
+    eyes: tuple[str, ...]
 
 
 _READ = """
@@ -123,7 +127,9 @@ import eyelinkio
 found = eyelinkio.read_edf(sys.argv[2])
 names = found["info"]["sample_fields"]
 left = [names.index(n if n in names else n + "_left") for n in ("xpos", "ypos")]
-events = {}
+eyes = [e for e in ("left", "right") if "ps_" + e in names] or [found["info"]["eye"][:-4].lower()]
+pupils = [names.index(n) for n in names if n.startswith("ps")]
+events = {"eyes": eyes, "pupils": found["samples"][pupils]}
 for kind in ("fixations", "saccades", "blinks"):
     rows = found["discrete"][kind]
     rows = rows[rows["eye"] == 0]
@@ -143,22 +149,23 @@ def eyelink(name: str, folder: Path) -> EyeLink:
     if done.returncode and "OSError" in done.stderr:
         pytest.skip("the library that reads EyeLink files does not run on this system")
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout.splitlines()[-1]) == {"pupil": "PUPIL_AREA"}  # no mm: pupils are left out
+    assert json.loads(done.stdout.splitlines()[-1]) == {"pupil": "PUPIL_AREA"}  # not mm
     found: dict[str, Any] = dict(np.load(out))
     rate, gaze = float(found["rate"]), found["gaze"].astype(float)
+    eyes = tuple(found["eyes"].tolist())
+    rows = np.vstack([gaze, found["pupils"].astype(float)])
+    channels = ("gaze_x", "gaze_y", *(f"pupil_{eye}_area_au" for eye in eyes))
     code = np.zeros(gaze.shape[1])
     for number, kind in enumerate(("fixations", "saccades", "blinks"), start=1):
         for start, stop in np.rint(found[kind] * rate).astype(int):
             code[start : stop + 1] = number
     return EyeLink(
-        gaze=Signal(data=gaze, rate=rate, channels=("gaze_x", "gaze_y"), unit="mixed"),
+        gaze=Signal(data=rows, rate=rate, channels=channels, unit="mixed"),
         typed=Signal(
-            data=np.vstack([gaze, code]),
-            rate=rate,
-            channels=("gaze_x", "gaze_y", "eye_movement"),
-            unit="mixed",
+            data=np.vstack([rows, code]), rate=rate, channels=(*channels, "eye_movement"), unit="mixed"
         ),
         fixations=found["fixations"],
         saccades=found["saccades"],
         blinks=found["blinks"],
+        eyes=eyes,
     )

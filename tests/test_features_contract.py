@@ -104,7 +104,7 @@ def test_trials_without_data_are_passed_over():
         20.0,
     )
     np.testing.assert_array_equal(features.compute("psd", made).starts, [0, 4])
-    with pytest.raises(InputError, match="covers none of the 1 trials"):
+    with pytest.raises(InputError, match="covers nothing of what was asked for"):
         features.compute("psd", made, trial="t1")
 
 
@@ -154,6 +154,56 @@ def test_shipped_eye_is_a_list_of_features():
 )
 def test_shipped_streams(options, stream):
     assert features.stream_name("shipped", **options) == stream
+
+
+@pytest.mark.parametrize(
+    ("streams", "window_seconds", "variant"),
+    [
+        ({"psd": 0.25, "de": 0.25, "de_lds": 0.25}, None, "de_lds"),  # SEED-VII
+        ({"de": 0.25}, None, "de"),  # SEED-V
+        ({"de": 0.25}, 4.0, "de"),
+        ({"de_lds": 1.0, "de_moving_average": 1.0, "de_4s": 0.25}, None, "de_lds"),  # SEED
+        ({"de_lds": 1.0, "de_moving_average": 1.0, "de_4s": 0.25}, 4.0, "de_4s"),  # with eyes
+        ({"de_lds": 1.0, "de_lds_4s": 0.25, "de_4s": 0.25}, 4.0, "de_lds_4s"),
+        ({"de_4s": 0.25}, None, "de_4s"),
+        ({"de_lds": 1.0}, 4.0, "de_lds"),  # nothing fits: the first that there is
+        ({"wavelets": 1.0}, None, "wavelets"),
+        ({}, None, "auto"),
+    ],
+)
+def test_the_variant_is_what_the_data_set_offers(streams, window_seconds, variant):
+    rates = {f"shipped_eeg_{name}": rate for name, rate in streams.items()} | {
+        "eeg": 200.0,
+        "shipped_eye": 2.0,
+    }
+    chosen = features.choose_options("shipped", {"variant": "auto"}, rates, window_seconds=window_seconds)
+    assert chosen == {"variant": variant}
+    named = {"modality": "eeg", "variant": "psd"}
+    assert features.choose_options("shipped", named, rates, window_seconds=window_seconds) == named
+    eye = features.choose_options("shipped", {"modality": "eye"}, rates)
+    assert features.stream_name("shipped", **eye) == "shipped_eye"
+
+
+def test_a_variant_that_cannot_be_told_must_be_named():
+    rates = {"shipped_eeg_psd_lds": 0.25, "shipped_eeg_psd_moving_average": 0.25}
+    with pytest.raises(InputError, match=r"psd_lds, psd_moving_average, and none is the default.*variant = "):
+        features.choose_options("shipped", {}, rates)
+
+
+def test_options_of_others_stay():
+    given = {"window_seconds": 2.0, "stride_seconds": 1.0}
+    assert features.choose_options("de", given, {"eeg": 200.0}, window_seconds=4.0) == given
+
+
+def test_shipped_of_a_recording_takes_what_it_has():
+    table = np.arange(24.0).reshape(6, 4)
+    names = tuple(f"{band}:{channel}" for band in ("delta", "theta") for channel in ("A", "B", "C"))
+    streams = {"shipped_eeg_de": ("mixed", 0.25, names, Table(table, 0.25))}
+    made = recording(streams, [Span(start=0.0, duration=16.0)], 16.0)
+    found = features.compute("shipped", made)
+    np.testing.assert_array_equal(found.values, features.compute("shipped", made, variant="de").values)
+    with pytest.raises(UnknownNameError, match="unknown stream of r 'shipped_eeg_de_lds'"):
+        features.compute("shipped", made, variant="de_lds")
 
 
 def test_shipped_refuses_a_plain_signal():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from mien.datasets import _seed_layout
 from mien.features import eye33
 from mien.features._eye import NAMES, windows_of
 from mien.signal import lds_smooth
-from mien.signal.gaze import Screen, visual_angles
+from mien.signal.gaze import Screen, runs, visual_angles
 from mien.simulate._gaze import Gaze, eye_features, gaze_clip
 
 RATE = 250.0
@@ -564,6 +565,124 @@ def test_one_pupil_or_none():
     # the transform of two rows at once rounds otherwise than that of one
     np.testing.assert_allclose(found.values[:, rest], both.values[:, rest], rtol=1e-12)
     assert found.valid.all()
+
+
+AU = {"area": lambda mm: 731.0 * mm**2, "diameter": lambda mm: 41.0 * mm}
+"""A pupil in units of two cameras, by its diameter."""
+
+
+def in_units(made, kind, *, sides=("left", "right")):
+    """The same gaze with pupils in units of a camera; 0 where lost, as trackers write it."""
+    data, channels = made.data.copy(), list(made.channels)
+    for side in sides:
+        row = channels.index(f"pupil_{side}")
+        data[row] = np.nan_to_num(AU[kind](data[row] * 1e3))
+        channels[row] = f"pupil_{side}_{kind}_au"
+    return Signal(data=data, rate=made.rate, channels=channels, unit="mixed")
+
+
+@pytest.mark.parametrize("kind", AU)
+def test_a_pupil_in_units_of_a_camera_is_a_share_of_its_median(kind):
+    made = random_gaze(0, seconds=41)
+    with pytest.warns(features.FeatureWarning, match=f"pupil_left_{kind}_au and pupil_right_{kind}_au in un"):
+        found = compute(in_units(made, kind))
+    want = compute(made)
+    # what is used of each pupil: not beside a loss of more than 50 ms
+    for side, at in (("left", 2), ("right", 3)):
+        pupil = 1e3 * made.data[at]
+        for start, stop in runs(np.isnan(pupil)):
+            if stop - start > 0.05 * RATE:
+                pupil[max(start - 13, 0) : stop + 13] = np.nan
+        median = np.nanmedian(pupil)
+        for name in (f"pupil_{side}_mean", f"pupil_{side}_std"):
+            np.testing.assert_allclose(column(found, name), column(want, name) / median, rtol=1e-9)
+        for name in NAMES[:8]:
+            if side in name:  # the entropy of a share is that of the size less log2 of the median
+                np.testing.assert_allclose(
+                    column(found, name), column(want, name) - np.log2(median), rtol=0, atol=1e-6
+                )
+    np.testing.assert_array_equal(found.values[:, 12:], want.values[:, 12:])
+    np.testing.assert_array_equal(found.valid, want.valid)
+
+
+def test_the_unit_of_the_camera_does_not_matter():
+    made = in_units(eye33.example(), "area")
+    twice = made.data.copy()
+    twice[2:4] *= 17.0
+    again = Signal(data=twice, rate=RATE, channels=made.channels, unit="mixed")
+    with pytest.warns(features.FeatureWarning, match="in units of the camera"):
+        # two scales differ in rounding alone
+        np.testing.assert_allclose(compute(again).values, compute(made).values, rtol=1e-9, atol=1e-9)
+
+
+def test_metres_go_before_units_of_a_camera():
+    made = eye33.example()
+    both = Signal(
+        data=np.vstack([made.data, np.full((1, made.n_times), 900.0)]),
+        rate=RATE,
+        channels=(*made.channels, "pupil_left_area_au"),
+        unit="mixed",
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        np.testing.assert_array_equal(compute(both).values, compute(made).values)
+
+
+def test_released_does_not_take_units_of_a_camera():
+    with pytest.raises(InputError, match=r"no channel pupil_left, pupil_right.*Use recipe 'corrected'"):
+        compute(in_units(eye33.example(), "area"), "released")
+
+
+def test_one_pupil_may_stand_for_both():
+    made = eye33.example()
+    rows = [0, 1, 2, 4]
+    one = Signal(data=made.data[rows], rate=RATE, channels=[CHANNELS[i] for i in rows], unit="mixed")
+    found = compute(one, one_pupil_for_both=True)
+    left, right = ([i for i, n in enumerate(NAMES) if n.startswith(f"pupil_{s}")] for s in ("left", "right"))
+    np.testing.assert_array_equal(found.values[:, right], found.values[:, left])
+    assert np.isfinite(found.values[:, right]).all()
+    # where both were seen each is its own
+    np.testing.assert_array_equal(compute(made, one_pupil_for_both=True).values, compute(made).values)
+
+
+SCREEN_OPTIONS = {"screen_px": [1920, 1080], "screen_width_m": 0.53, "distance_m": 0.65}
+
+
+@pytest.mark.parametrize("rate", [60.0, 250.0, 1000.0])
+def test_a_threshold_inside_the_tremor_is_warned_of(rate):
+    rng = np.random.default_rng(1)
+    px_per_degree = np.radians(1) * 0.65 / (0.53 / 1920)
+    reach = 2 * max(1, round(0.01 * rate))
+    for degrees_per_second, warns in ((20.0, True), (9.0, True), (6.0, False), (1.0, False)):
+        sd = degrees_per_second * px_per_degree * reach / rate / np.sqrt(2)
+        x, y = np.array([[960.0], [540.0]]) + sd * rng.standard_normal((2, int(60 * rate)))
+        made = signal(x, y, rate=rate)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            found = compute(made, **SCREEN_OPTIONS)
+        said = [str(w.message) for w in caught if "trembles" in str(w.message)]
+        assert bool(said) == warns, degrees_per_second
+        # the eye never moved: one fixation of a minute, which is cut wherever a sample seems fast
+        longest = np.nan_to_num(column(found, "clip_fixation_duration_max")[0])
+        if not warns:
+            # at five times the tremor 4 in a million samples are, so 0.2 of the 60000 at 1000 Hz
+            assert longest > 20
+            continue
+        assert longest < 20
+        threshold = float(re.search(r"Plausible here: velocity_threshold=(\d+)$", said[0])[1])
+        # five times the tremor, up to the next 5; the tremor as found is good to a few per cent
+        assert 4.7 * degrees_per_second <= threshold <= 5.3 * degrees_per_second + 5
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            quiet = compute(made, velocity_threshold=threshold, **SCREEN_OPTIONS)
+        assert column(quiet, "clip_fixation_duration_max")[0] > 20
+
+
+def test_types_of_the_tracker_need_no_threshold():
+    x, y = 500 + 200 * np.random.default_rng(2).standard_normal((2, 1000))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        compute(signal(x, y, code=np.ones(1000)))
 
 
 def test_it_needs_gaze():

@@ -73,9 +73,7 @@ def test_one_trained_network_serves_every_subset_and_both_say_more_than_either()
     options = {"epochs": 15, "batch_size": 64, "lr": 5e-3, "device": "cpu"}
     train.fit(network, toy(200, 1, gaps=True), toy(60, 2), train.TrainConfig(**options))
     test = toy(400, 3)
-    eeg, me, both = (
-        recall(network, test, streams=s) for s in (["eeg"], ["me"], ["eeg", "me"])
-    )
+    eeg, me, both = (recall(network, test, streams=s) for s in (["eeg"], ["me"], ["eeg", "me"]))
     # a stream that tells one class from two gets at most 2/3; one standard error is 0.03
     assert 0.5 < eeg < 0.75
     assert 0.5 < me < 0.75
@@ -107,6 +105,8 @@ def test_flat_and_shaped_inputs_are_the_same_and_sizes_tell_default_shapes():
         models.create("mes_eeg", sizes={"eeg": 300})
     with pytest.raises(InputError, match=r"'me' has 4096 values and the shape \(4, 16, 16\)"):
         models.create("mes_eeg", sizes={"me": 4096}, shapes={"me": (4, 16, 16)})
+    with pytest.raises(InputError, match=r"'me' has the shape \(4, 64\); expected maps, height, width"):
+        models.create("mes_eeg", shapes={"me": (4, 64)})
     with pytest.raises(InputError, match=r"asked for streams \['eye'\]"):
         models.create("mes_eeg", sizes={"eye": 33})
     with pytest.raises(InputError, match="num_heads = 3; expected a divisor"):

@@ -56,9 +56,7 @@ def test_fusion_agrees_with_the_published_code(recipe, flat):
 
 def test_released_fusion_couples_samples_and_says_so():
     whole, state = reference("fusion")
-    released, tokens = (
-        models.load_released("mes_eeg_fusion", state, num_heads=4, recipe=r) for r in RECIPES
-    )
+    released, tokens = (models.load_released("mes_eeg_fusion", state, num_heads=4, recipe=r) for r in RECIPES)
     assert released.couples_samples
     assert not tokens.couples_samples
     moved = np.abs(whole["out/released"][:1] - whole["out/released_first_sample_alone"]).max()
@@ -118,7 +116,7 @@ def test_all_faults_of_a_fusion_state_are_named_at_once():
         r"\(3,\) instead of \(24,\)",
     ):
         models.load_released("mes_eeg_fusion", state, num_heads=4)
-    with pytest.raises(InputError, match="5 missing: eeg_embedding.weight"):
+    with pytest.raises(InputError, match=r"5 missing: eeg_embedding.weight"):
         models.load_released("mes_eeg_fusion", {}, num_heads=4)
     _, state = reference("fusion")
     with pytest.raises(InputError, match="num_heads = 3; expected a divisor of the width 16"):
@@ -161,7 +159,7 @@ def test_other_networks_take_no_published_weights():
     _, state = reference("tcn")
     with pytest.raises(InputError, match="other layers than the published network"):
         models.load_released("mes_eeg_tcn", state, num_heads=1, recipe="corrected")
-    with pytest.raises(InputError, match="2 missing: gate_lstm_c_enc.network.0.conv1.weight_v"):
+    with pytest.raises(InputError, match=r"2 missing: gate_lstm_c_enc.network.0.conv1.weight_v"):
         models.load_released("mes_eeg_tcn", {}, num_heads=1)
     with pytest.raises(InputError, match=r"no weights of one. Load its parts"):
         models.load_released("mes_eeg", state, num_heads=1)

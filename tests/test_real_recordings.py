@@ -162,11 +162,17 @@ PLAUSIBLE = {
 
 @pytest.mark.filterwarnings("ignore:the gaze has no eye movement types")
 def test_tobii_pupils_and_fixations() -> None:
-    """Gaze of this tracker trembles by some 15 px, or 30 degrees/s at 60 Hz; the threshold lies above."""
+    """Gaze of this tracker trembles by some 25 degrees/s; the threshold is the one that the warning names."""
     sessions = tobii()
     assert len(sessions) == 5
     for signal in sessions:
-        found = features.compute("eye33", signal, velocity_threshold=80.0)
+        with pytest.warns(features.FeatureWarning, match="gaze trembles by") as caught:
+            too_low = columns(features.compute("eye33", signal))
+        assert too_low["clip_saccade_frequency"][0] > 6  # more than anybody makes
+        (said,) = (str(w.message) for w in caught if "trembles" in str(w.message))
+        threshold = float(said.rpartition("=")[2])
+        assert 80 <= threshold <= 150
+        found = features.compute("eye33", signal, velocity_threshold=threshold)
         assert found.n_windows == 1
         assert found.valid.all()
         values = columns(found)
@@ -202,7 +208,10 @@ def test_a_jumping_target_gives_a_saccade_and_a_fixation_a_second(name: str, rat
         assert np.nanmedian(np.hypot(*(looked - trial.target))) / 37.7 < 2.5
 
 
-@pytest.mark.filterwarnings("ignore:the gaze has no eye movement types")
+AREA = "ignore:pupil_left_area_au.*in units of the camera"
+
+
+@pytest.mark.filterwarnings("ignore:the gaze has no eye movement types", AREA)
 def test_eyelink_agrees_with_the_tracker_itself(tmp_path: Path) -> None:
     """A two-minute recording with a target every 3 s; the tracker's own events are the known answer."""
     found = eyelink("test_2_raw.edf", tmp_path)
@@ -223,16 +232,15 @@ def test_eyelink_agrees_with_the_tracker_itself(tmp_path: Path) -> None:
     ours = columns(features.compute("eye33", found.gaze))
     for name in ("clip_fixation_frequency", "clip_saccade_frequency", "clip_saccade_amplitude_mean"):
         assert 0.6 < ours[name][0] / typed[name][0] < 1.6, name
-    # pupils are an area in units of the camera: nothing is made of them
     for values in (typed, ours):
-        assert all(np.isnan(v).all() for k, v in values.items() if k.startswith("pupil"))
         counted = [k for k in values if not k.startswith("pupil") and "blink" not in k]
         assert all(
             np.isfinite(values[k]).mean() > 0.8 for k in counted
         )  # a window of 4 s may hold no saccade
 
 
-@pytest.mark.filterwarnings("ignore:the gaze has no eye movement types")
+@pytest.mark.filterwarnings("ignore:the gaze has no eye movement types", AREA)
+@pytest.mark.filterwarnings("ignore:gaze trembles")  # of the binocular record
 @pytest.mark.parametrize("name", ["test_raw.edf", "test_raw_binocular.edf"])
 def test_other_eyelink_recordings_go_through(name: str, tmp_path: Path) -> None:
     """Steady gaze with blinks, and a poor binocular record that lost a third of its samples."""
@@ -246,6 +254,42 @@ def test_other_eyelink_recordings_go_through(name: str, tmp_path: Path) -> None:
         blinks = values["blink_duration_mean"]
         # by definition between 50 and 400 ms
         assert ((blinks[np.isfinite(blinks)] > 0.05) & (blinks[np.isfinite(blinks)] < 0.4)).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "eyes"),
+    [
+        ("test_2_raw.edf", ("left",)),
+        ("test_raw.edf", ("left",)),
+        ("test_raw_binocular.edf", ("left", "right")),
+    ],
+)
+def test_all_33_of_eyelink_are_numbers(name: str, eyes: tuple[str, ...], tmp_path: Path) -> None:
+    """Pupils are areas in units of the camera: their diameter is taken as a share of its median."""
+    found = eyelink(name, tmp_path)
+    assert found.eyes == eyes
+    with pytest.warns(features.FeatureWarning, match="pupil_left_area_au.*not of millimetres"):
+        made = features.compute("eye33", found.typed, one_pupil_for_both=len(eyes) == 1)
+    values = columns(made)
+    assert made.valid.mean() > 0.5
+    for feature, column in values.items():
+        # a window without a blink has no duration of blinks; each feature has a number where there is one
+        assert np.isfinite(column[made.valid]).any(), feature
+        if "blink" not in feature and "saccade" not in feature:
+            assert np.isfinite(column[made.valid]).mean() > 0.5, feature
+    full = np.isfinite(made.values).all(axis=1)
+    assert full.any()  # a window with fixations, saccades and blinks has all 33
+    for eye in ("left", "right"):
+        mean, spread = values[f"pupil_{eye}_mean"], values[f"pupil_{eye}_std"]
+        # the share of one's own median: a human pupil goes from 2 to 8 mm, so by no more than a factor of
+        # four either way; within 4 s by less than half
+        assert 0.25 < np.nanmin(mean) <= np.nanmax(mean) < 4
+        assert 0.9 < np.nanmedian(mean) < 1.1
+        assert 1e-4 < np.nanmedian(spread) < 0.5
+        # entropy in bits of waves between a thousandth and one whole of the pupil's size
+        bands = np.stack([v for k, v in values.items() if k.startswith(f"pupil_{eye}_de")])
+        low, high = (np.log2(np.sqrt(2 * np.pi * np.e) * size) for size in (1e-3, 1.0))
+        assert low < np.nanmin(bands) <= np.nanmax(bands) < high
 
 
 def test_every_recording_is_the_one_that_was_measured() -> None:

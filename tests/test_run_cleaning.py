@@ -306,7 +306,7 @@ def test_steps_of_ones_own() -> None:
         ({"steps": ["icca"]}, "clean.steps: unknown cleaning step 'icca'; did you mean 'ica'"),
         (
             {"steps": [{"step": "notch", "freqency": 60}]},
-            "'notch' has no parameter freqency; expected some of freq",
+            "parameter of the cleaning step 'notch' 'freqency'; did you mean 'frequency'",
         ),
         ({"steps": [{"step": "high_pass", "cutoff": -1.0}]}, "clean.steps: cleaning step 'high_pass'"),
         ({"steps": [{"name": "notch"}]}, "has no name; expected { step ="),

@@ -115,7 +115,7 @@ def test_overrides_are_toml_and_bare_words_are_text(tmp_path: Path) -> None:
         ("train.epoch=3", r"unknown key of \[train\] 'epoch'; did you mean 'epochs'"),
         ("train.epochs=many", "train.epochs: Input should be a valid integer"),
         ("train.epochs=0", r"epochs = 0 is not in \[1"),
-        ("train.monitor=val_los", "train.monitor: Input should be 'val_loss' or 'val_uar'"),
+        ("train.monitor=val_los", "train.monitor: Input should be 'val_loss', 'val_uar' or 'last'"),
         ("train.seed=3", "train.seed is set at the top of the study. Use seeds"),
         ("model.config.n_classes=3", "model.config.n_classes follows from the study"),
         ("seeds=[]", "seeds must be a list of different whole numbers"),

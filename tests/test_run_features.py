@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,9 @@ from mien.run.feature_files import write_features
 def written(tiny_eeg: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("features") / "out"
     wanted = ["eeg=de_lds", "eye=shipped"]
-    lines = write_features("seed_vii", tiny_eeg, out, wanted=wanted, recipe="released", compare=True)
-    assert not [line for line in lines if line.startswith("left out")]
+    made = write_features("seed_vii", tiny_eeg, out, wanted=wanted, recipe="released", compare=True)
+    assert made["faults"] == []
+    assert len(made["written"]) == 4  # two kinds of features, the windows, the comparison
     return out
 
 
@@ -104,6 +106,25 @@ def test_the_command(command: Command, tiny_data: Path, tmp_path: Path) -> None:
     assert str(out / "eye-shipped") in done.out
     assert "84/84" in done.err
     assert len(list((out / "eye-shipped").glob("*.npz"))) == 3
+    assert "left out" not in done.err
+
+
+def test_what_is_left_out_is_named_and_the_exit_code_is_1(
+    command: Command, tiny_data: Path, tmp_path: Path
+) -> None:
+    root, out = tmp_path / "data", tmp_path / "out"
+    shutil.copytree(tiny_data, root)
+    (root / "EYE_features" / "2.mat").write_bytes(b"not a mat file")
+    done = command("features", "seed_vii", root, "--out", out, "--feature", "eye=shipped", "--workers", "1")
+    assert done.code == 1
+    assert "left out: " in done.err
+    assert "2.mat" in done.err
+    assert "left out" not in done.out
+    assert sorted(p.name for p in (out / "eye-shipped").glob("*.npz")) == ["1.npz", "3.npz"]
+
+
+def test_the_help_says_the_exit_code(command: Command) -> None:
+    assert "the exit code is 1 then" in " ".join(command("features", "--help").out.split())
 
 
 @pytest.mark.parametrize(

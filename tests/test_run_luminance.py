@@ -24,7 +24,7 @@ from mien.run import pipeline, study
 from mien.run.audit import audit_run
 from mien.run.config import load_study
 from mien.run.fold import load_context
-from mien.run.luminance import ALL, FoldValues, TrialsOf
+from mien.run.fold_values import ALL, FoldValues, TrialsOf
 from mien.run.predict import predict_recording
 from mien.run.store import Store
 from test_run_pipeline import contents
@@ -100,7 +100,7 @@ def recordings(folder: Path) -> list[Recording]:
 def reader() -> Any:
     """Folders of this module's gaze are read as a data set."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in ("mien.run.prepare", "mien.run.predict"):
+        for module in ("mien.run.prepare", "mien.run.given"):
             patch.setattr(f"{module}.load_dataset", lambda name, root, **_: (recordings(Path(root)), []))
         yield
 

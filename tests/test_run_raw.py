@@ -403,8 +403,8 @@ def test_gaze_whose_clock_does_not_fit_is_left_out_and_named(
             "features", "seed_vii", tiny, "--out", tmp_path / "out", "--workers", "1",
             "--feature", "eye=eye33", "--feature", "eeg=de_lds", "--clean", "--steps", _fast(tmp_path),
         )  # fmt: skip
-    assert done.code == 0
-    (said,) = [line for line in done.out.splitlines() if line.startswith("left out: ")]
+    assert done.code == 1  # something was left out
+    (said,) = [line for line in done.err.splitlines() if line.startswith("left out: ")]
     assert "EYE_raw" in said
     assert "raw_gaze: clock 'eye' of recording sub-1_ses-1" in said
     assert not (tmp_path / "out" / "eye-eye33").exists()

@@ -31,7 +31,7 @@ def study(root: Path, out: Path, **changes: Any) -> dict[tuple[str, str, str], d
         "samples": {"of": "event"},
         "features": {"eeg": {"name": "power_sequence", "stream": "raw_eeg"}, "me": {"name": "flow"}},
         "model": {"name": "mes_eeg", "modalities": [list(s) for s in SETS]},
-        "train": {"batch_size": 64, "epochs": 30, "loss": "focal"},
+        "train": {"batch_size": 64, "epochs": 20, "loss": "focal"},
         "protocol": {"names": ["loso_stimulus"], "normalise": ["subject"]},
         "controls": {"shuffled": False},
         **changes,

@@ -247,8 +247,13 @@ def test_steps_go_through_json_and_back() -> None:
         (["high_pas"], UnknownNameError, "did you mean 'high_pass'"),
         (
             [{"step": "resample", "rat": 200}],
-            InputError,
-            "'resample' has no parameter rat; expected some of rate",
+            UnknownNameError,
+            "unknown parameter of the cleaning step 'resample' 'rat'; did you mean 'rate'",
+        ),
+        (
+            [{"step": "high_pass", "wavelet": 3}],
+            UnknownNameError,
+            "unknown parameter of the cleaning step 'high_pass' 'wavelet'; known: cutoff",
         ),
         ([{"step": "interpolate", "n": 1}], InputError, "has no parameter n; expected none"),
         ([{"step": "resample", "rate": -1}], InputError, "'resample': rate must be positive"),

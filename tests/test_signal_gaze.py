@@ -249,3 +249,35 @@ def test_velocity_of_nothing_and_of_a_wrong_threshold():
     assert code[50] == UNCLASSIFIED
     with pytest.raises(ValueError, match="threshold must be positive, got -1"):
         gaze.classify_velocity(nothing, rate=RATE, threshold=-1, degrees=True)
+
+
+@pytest.mark.parametrize("rate", [60.0, 250.0, 1000.0])
+def test_velocity_noise_is_that_of_the_tremor(rate):
+    rng = np.random.default_rng(4)
+    sd = np.array([[3.0], [4.0]])
+    position = np.array([[500.0], [300.0]]) + sd * rng.standard_normal((2, int(60 * rate)))
+    reach = 2 * max(1, round(0.01 * rate))
+    # velocity is a difference of two samples; of 3 and 4 the quadratic mean is sqrt(12.5)
+    want = np.sqrt(2 * 12.5) * rate / reach
+    found = gaze.velocity_noise(position, rate=rate)
+    # an MAD of 3600 samples is good to 2 %, here of samples that share noise: three times that
+    np.testing.assert_allclose(found, want, rtol=0.06)
+    lost = position.copy()
+    lost[:, rng.random(position.shape[1]) < 0.2] = np.nan
+    np.testing.assert_allclose(gaze.velocity_noise(lost, rate=rate), want, rtol=0.08)
+    # a pursuit of 100 px/s at constant speed is no tremor
+    moving = position + 100 * np.arange(position.shape[1]) / rate
+    np.testing.assert_allclose(gaze.velocity_noise(moving, rate=rate), found, rtol=1e-6)
+
+
+def test_saccades_hardly_change_the_velocity_noise():
+    position, _ = scene(STEPS * 5, noise=2.0)
+    want = 2.0 * np.sqrt(2) * RATE / 4
+    # a tenth of the time is saccades: half of that shifts the median absolute deviation by some 10 %
+    np.testing.assert_allclose(gaze.velocity_noise(position, rate=RATE), want, rtol=0.25)
+
+
+def test_velocity_noise_of_too_little():
+    assert np.isnan(gaze.velocity_noise(np.full((2, 100), np.nan), rate=RATE))
+    assert np.isnan(gaze.velocity_noise(np.zeros((2, 10)), rate=RATE))
+    assert gaze.velocity_noise(np.zeros((2, 100)), rate=RATE) == 0

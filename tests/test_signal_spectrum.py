@@ -14,7 +14,7 @@ from mien.signal import spectrum as module
 
 RATE = 200.0
 BANDS = {"delta": (1, 4), "theta": (4, 8), "alpha": (8, 14), "beta": (14, 31), "gamma": (31, 50)}
-METHODS = ["multitaper", "welch"]
+METHODS = ["multitaper", "welch", "hann"]
 
 
 def sine(frequency, *, amplitude=1.0, seconds=8, rate=RATE):
@@ -191,7 +191,7 @@ def test_impossible_bands_are_refused(band):
 
 
 def test_other_bad_arguments_are_refused():
-    with pytest.raises(ValueError, match="method must be one of multitaper, welch, got 'fft'"):
+    with pytest.raises(ValueError, match="method must be one of multitaper, welch, hann, got 'fft'"):
         band_power(np.zeros((1, 800)), rate=RATE, bands=BANDS, method="fft")
     with pytest.raises(ValueError, match="at least one band"):
         band_power(np.zeros((1, 800)), rate=RATE, bands={})

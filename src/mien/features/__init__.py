@@ -3,8 +3,9 @@
 A feature file offers ``INFO``, ``example()`` and one ``@registered`` function that turns the
 :class:`~mien.core.Signal` of one trial (the :class:`~mien.core.Clip` of one event where its modality is
 ``face``) into :class:`~mien.core.Features`; its keywords are the options. It may also offer ``RELEASED``, the
-function of the published code, and ``default_stream(**options)``, the stream of a recording it reads (else
-the one called after its modality).
+function of the published code, ``default_stream(**options)``, the stream of a recording it reads (else the
+one called after its modality), and ``choose_options(options, streams)``, the options where they depend on
+what a data set has.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from mien.features._shared import FeatureWarning, Info, missing
 __all__ = [
     "FeatureWarning",
     "Info",
+    "choose_options",
     "compute",
     "example",
     "info",
@@ -94,6 +96,34 @@ def stream_name(name: str, **options: Any) -> str:
     return choose(**options) if choose else str(module.INFO.modality)
 
 
+def choose_options(
+    name: str,
+    options: Mapping[str, Any],
+    streams: Mapping[str, float],
+    *,
+    window_seconds: float | None = None,
+) -> dict[str, Any]:
+    """The options of a feature as they are for a data set.
+
+    Parameters
+    ----------
+    name, options
+        A feature and the options that were asked for.
+    streams
+        Name of every stream that the data set's recordings have, to its rate.
+    window_seconds
+        Length of the windows that these features are paired with, where there are others.
+
+    Returns
+    -------
+    dict
+        The options, changed only where a feature's default is what the data set offers (``shipped``).
+    """
+    choose: Callable[..., dict[str, Any]] | None
+    choose = getattr(_REGISTRY.module(name), "choose_options", None)
+    return dict(options) if choose is None else choose(options, streams, window_seconds=window_seconds)
+
+
 def compute(
     name: str,
     signal_or_recording: Signal | Clip | Recording,
@@ -151,7 +181,8 @@ def compute(
             expected="a Signal, a Clip or a Recording",
         )
     recording = signal_or_recording
-    wanted = stream or stream_name(name, **options)
+    there = {known: source.rate for known, source in recording.streams.items()}
+    wanted = stream or stream_name(name, **choose_options(name, options, there))
     if wanted not in recording.streams:
         raise UnknownNameError(f"stream of {recording.id}", wanted, recording.streams)
     source = recording.streams[wanted]

@@ -20,6 +20,8 @@ BANDS: dict[str, tuple[float, float]] = {
 }
 """Bands of the pupil in Hz."""
 PUPILS = ("pupil_left", "pupil_right")
+AREA_AU, DIAMETER_AU = "_area_au", "_diameter_au"
+"""What follows the name of a pupil whose size is in arbitrary units of a camera."""
 
 NAMES: tuple[str, ...] = (
     *(f"{pupil}_de_{band}" for pupil in PUPILS for band in BANDS),
@@ -56,12 +58,31 @@ def gaze_position(signal: Signal) -> Array:
     if signal.unit != "mixed" or absent:
         raise InputError(
             f"the signal has the channels {', '.join(signal.channels)} and the unit {signal.unit!r}",
-            expected="gaze_x and gaze_y (px), pupil_left and pupil_right (m), eye_movement (code), 'mixed'",
+            expected="gaze_x and gaze_y (px), pupil_left and pupil_right (m; with _area_au or _diameter_au "
+            "where in units of a camera), eye_movement (code), 'mixed'",
             remedy="read the gaze of an eye tracker, or use 'shipped' where a data set comes with features",
         )
     position = np.stack([channel(signal, "gaze_x"), channel(signal, "gaze_y")])
     position[:, lost_gaze(position)] = np.nan
     return position
+
+
+def pupil_diameter(signal: Signal, name: str) -> tuple[Array, str | None]:
+    """One pupil's diameter (times,), and the channel it was made from if that is not in metres.
+
+    A channel called ``name`` is in metres and goes before the others. Of ``<name>_area_au`` and
+    ``<name>_diameter_au``, in arbitrary units of a camera, the root of the area, or the diameter, is given;
+    0 and less there is a lost pupil. NaN throughout where the signal has none.
+    """
+    in_metres = channel(signal, name)
+    if name in signal.channels and np.isfinite(in_metres).any():
+        return in_metres, None
+    for ending in (AREA_AU, DIAMETER_AU):
+        if name + ending in signal.channels:
+            size = channel(signal, name + ending)
+            size = np.where(size > 0, size, np.nan)
+            return (np.sqrt(size) if ending == AREA_AU else size), name + ending
+    return in_metres, None
 
 
 def eye_movement(signal: Signal) -> NDArray[np.int64] | None:

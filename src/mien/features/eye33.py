@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
@@ -26,6 +27,7 @@ from mien.signal.gaze import (
     lost_gaze,
     mark,
     runs,
+    velocity_noise,
     visual_angles,
 )
 
@@ -36,7 +38,7 @@ INFO = Info(
     modality="eye",
     scope="recording",
     reaches="trial",
-    unit="bit (of mm), mm, s, 1/s; px or degree",
+    unit="bit (of mm), mm, s, 1/s; px or degree; 1 for mm where a pupil is in units of a camera",
     released_unit="log2(mm2), mm, s, 1/s, px, samples",
 )
 RELEASED = _released_eye.eye33
@@ -58,6 +60,11 @@ PUPIL_RATE = 25.0
 """Pupils are averaged down to about this rate before their slow waves are taken."""
 PIXELS_PER_DEGREE = 41.0
 """A desktop screen of 24 inches, 1920 pixels wide, at 65 cm; used for the velocity threshold alone."""
+NOISE_FACTOR = 4.0
+"""A velocity threshold below this many times the tremor of gaze is warned of: at 4, one in some 3000 samples
+of an eye at rest is faster, and each of them cuts a fixation."""
+PLAUSIBLE_FACTOR = 5.0
+"""The threshold that is proposed instead, by the same measure: four samples in a million are faster."""
 
 
 @registered
@@ -71,6 +78,7 @@ def eye33(
     screen_px: Sequence[float] | None = None,
     screen_width_m: float | None = None,
     distance_m: float | None = None,
+    one_pupil_for_both: bool = False,
 ) -> Features:
     """Pupil bands, pupil size, and statistics of fixations, saccades and blinks, in file order.
 
@@ -80,7 +88,8 @@ def eye33(
         One trial, unit ``"mixed"``: ``gaze_x``, ``gaze_y`` (px, from the upper left corner), ``pupil_left``,
         ``pupil_right`` (m), ``eye_movement`` (0 unclassified, 1 fixation, 2 saccade, 3 eyes not found); NaN
         where lost. Without ``eye_movement`` the types are found by velocity; a pupil may be absent and gives
-        NaN.
+        NaN. A pupil in arbitrary units of a camera is called ``pupil_left_area_au`` or
+        ``pupil_left_diameter_au`` (``right`` likewise); its diameter is divided by its median over the trial.
     window_seconds, stride_seconds
         Length of a window and distance between two.
     pupil_seconds
@@ -91,6 +100,9 @@ def eye33(
     screen_px, screen_width_m, distance_m
         Width and height of the screen in pixels, its width, and the distance of the eyes, both in metres.
         With all three, dispersions and amplitudes are degrees of visual angle; with none, pixels.
+    one_pupil_for_both
+        Where the tracker followed one eye, take its pupil for the other's too: pupils widen and narrow
+        together.
 
     Returns
     -------
@@ -106,6 +118,12 @@ def eye33(
         The screen is described in part or with numbers that are not positive; a threshold or length is not.
     InputError
         The signal has no gaze.
+
+    Warns
+    -----
+    FeatureWarning
+        Saccades were found by velocity on a screen that is not known, or with a threshold that the tremor of
+        gaze alone passes; a pupil is in arbitrary units.
 
     Notes
     -----
@@ -126,7 +144,7 @@ def eye33(
     events = find_events(code, lost, rate=signal.rate)
     tracked = ~mark(events.gaps, signal.n_times)
     grid = {"n": n, "length": length, "stride": stride}
-    pupil = _seen_pupils(signal)
+    pupil = _seen_pupils(signal, one_for_both=one_pupil_for_both)
     values = np.full((n, len(_eye.NAMES)), np.nan)
     if n:
         values[:, :8] = _pupil_entropy(pupil, signal.rate, pupil_seconds, **grid)
@@ -159,26 +177,52 @@ def _screen(size: Sequence[float] | None, width: float | None, away: float | Non
 
 
 def _by_velocity(position: Array, rate: float, threshold: float, *, degrees: bool) -> NDArray[np.int64]:
+    scale = 1.0 if degrees else PIXELS_PER_DEGREE
     if not degrees:
-        warnings.warn(
+        _warn(
             "the gaze has no eye movement types and the screen is not known: saccades are found by velocity "
             f"with {PIXELS_PER_DEGREE:g} px taken for a degree. Give screen_px, screen_width_m and "
-            "distance_m",
-            FeatureWarning,
-            stacklevel=3,
+            "distance_m"
         )
-        threshold *= PIXELS_PER_DEGREE
-    return classify_velocity(position, rate=rate, threshold=threshold, degrees=degrees)
+    noise = velocity_noise(position, rate=rate) / scale
+    if threshold < NOISE_FACTOR * noise:
+        plausible = 5 * math.ceil(PLAUSIBLE_FACTOR * noise / 5)
+        _warn(
+            f"gaze trembles by {noise:.0f} degrees/s while the eyes rest, so that tremor alone passes "
+            f"velocity_threshold={threshold:g}: fixations are cut, and saccades found that are none. "
+            f"Plausible here: velocity_threshold={plausible}"
+        )
+    return classify_velocity(position, rate=rate, threshold=threshold * scale, degrees=degrees)
 
 
-def _seen_pupils(signal: Signal) -> Array:
-    """Both pupils (2, times) in mm; NaN where lost, or beside a loss as long as a blink or longer."""
-    pupil = np.stack([_eye.channel(signal, name) for name in _eye.PUPILS]) * 1e3
+def _warn(text: str) -> None:
+    """Warn from where the feature is computed."""
+    warnings.warn(text, FeatureWarning, stacklevel=4)
+
+
+def _seen_pupils(signal: Signal, *, one_for_both: bool) -> Array:
+    """Both pupils (2, times) in mm, or as a share of their median where in units of a camera.
+
+    NaN where lost, or beside a loss as long as a blink or longer.
+    """
+    found = [_eye.pupil_diameter(signal, name) for name in _eye.PUPILS]
+    pupil = np.stack([diameter for diameter, _ in found]) * 1e3
     margin = to_samples(LID_SECONDS, signal.rate)
-    for row in pupil:
+    for row, (_, arbitrary) in zip(pupil, found, strict=True):
         losses = runs(~np.isfinite(row))
         long = losses[np.diff(losses, axis=1)[:, 0] > BLINK_SECONDS[0] * signal.rate]
         row[mark(long, len(row), margin=margin)] = np.nan
+        if arbitrary is not None and np.isfinite(row).any():
+            row /= np.nanmedian(row)
+    absent = [not np.isfinite(row).any() for row in pupil]
+    if one_for_both and sum(absent) == 1:
+        pupil[absent.index(True)] = pupil[absent.index(False)]
+    in_units = [name for _, name in found if name is not None]
+    if in_units:
+        _warn(
+            f"{' and '.join(in_units)} in units of the camera: pupil features are of the diameter as a share "
+            "of its median over the trial, not of millimetres, and go with no others"
+        )
     return pupil
 
 

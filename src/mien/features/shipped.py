@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -20,13 +22,57 @@ INFO = Info(
 )
 
 
-def default_stream(*, modality: str = "eeg", variant: str = "de_lds") -> str:
-    """``shipped_eeg_<variant>`` for EEG, else ``shipped_<modality>``."""
-    return f"shipped_eeg_{variant}" if modality == "eeg" else f"shipped_{modality}"
+AUTO = "auto"
+PREFERRED = ("de_lds", "de", "de_lds_4s", "de_4s")
+"""Which variant ``"auto"`` is: the first of these that a data set has."""
+_EEG = "shipped_eeg_"
+
+
+def default_stream(*, modality: str = "eeg", variant: str = AUTO) -> str:
+    """``shipped_eeg_<variant>`` for EEG, else ``shipped_<modality>``; of no data set in particular,
+    ``"auto"`` is the first that is preferred."""
+    if modality != "eeg":
+        return f"shipped_{modality}"
+    return _EEG + (PREFERRED[0] if variant == AUTO else variant)
+
+
+def choose_options(
+    options: Mapping[str, Any], streams: Mapping[str, float], *, window_seconds: float | None = None
+) -> dict[str, Any]:
+    """The options with ``"auto"`` as the variant that a data set offers.
+
+    Parameters
+    ----------
+    streams
+        Name of every stream there is, to its rate.
+    window_seconds
+        Length of the windows that others are paired with: a variant that has them goes before one that has
+        not.
+
+    Raises
+    ------
+    InputError
+        There are several variants and none is preferred.
+    """
+    there = {name.removeprefix(_EEG): rate for name, rate in streams.items() if name.startswith(_EEG)}
+    by_name = options.get("variant", AUTO) != AUTO
+    if options.get("modality", "eeg") != "eeg" or by_name or not there:
+        return dict(options)
+    if window_seconds is not None:
+        fits = {v: r for v, r in there.items() if math.isclose(r * window_seconds, 1, rel_tol=1e-6)}
+        there = fits or there
+    chosen = next((v for v in PREFERRED if v in there), None)
+    if chosen is None and len(there) > 1:
+        raise InputError(
+            f"the data set has the shipped EEG features {', '.join(sorted(there))}, and none is the default",
+            expected="one of them as the variant",
+            remedy='name it: { name = "shipped", options = { variant = "..." } }',
+        )
+    return {**options, "variant": chosen or next(iter(there))}
 
 
 @registered
-def shipped(signal: Signal, *, modality: str = "eeg", variant: str = "de_lds") -> Features:
+def shipped(signal: Signal, *, modality: str = "eeg", variant: str = AUTO) -> Features:
     """One window per sample of a stream of features.
 
     Whoever made the features may have smoothed them over the trial, so they are taken to reach that far.
@@ -36,8 +82,9 @@ def shipped(signal: Signal, *, modality: str = "eeg", variant: str = "de_lds") -
     signal
         Stream of the unit ``"mixed"``, one sample per window.
     modality, variant
-        Which stream: ``shipped_eeg_psd``, ``shipped_eeg_de`` or ``shipped_eeg_de_lds`` (default) for
-        ``"eeg"``, ``shipped_eye`` for ``"eye"``.
+        Which stream: ``shipped_eeg_<variant>`` for ``"eeg"``, ``shipped_eye`` for ``"eye"``. The variant
+        ``"auto"`` is the first of :data:`PREFERRED` that a recording has, or the only one; in a study or
+        table with another modality, the first in windows as long as that one's.
 
     Returns
     -------

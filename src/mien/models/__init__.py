@@ -70,9 +70,9 @@ def streams(name: str) -> tuple[str, ...] | None:
     return found
 
 
-def _check_recipe(recipe: str) -> None:
-    if recipe not in RECIPES:
-        raise UnknownNameError("recipe", recipe, RECIPES)
+def _check_recipe(recipe: str, known: tuple[str, ...] = RECIPES) -> None:
+    if recipe not in known:
+        raise UnknownNameError("recipe", recipe, known)
 
 
 def _call(name: str, make: Callable[..., Any], options: Mapping[str, Any]) -> Any:
@@ -121,7 +121,8 @@ def load_released(
         Attention heads, the one size that no shape tells.
     recipe
         ``"released"``: the published network. ``"corrected"``: the same weights in our network, where the
-        two have the same layers.
+        two have the same layers. ``"released_tokens"``: where the published network attends over the batch,
+        the same with attention over tokens, for comparison only.
     **options
         What else a model needs to be told; none for ``maet``.
 
@@ -135,6 +136,7 @@ def load_released(
     InputError
         If keys are missing, unexpected or have impossible shapes; all of them in one message.
     """
-    _check_recipe(recipe)
-    load = _released_module(name).load
+    module = _released_module(name)
+    _check_recipe(recipe, tuple(dict.fromkeys((*RECIPES, *getattr(module, "RECIPES", ())))))
+    load = module.load
     return _call(name, load, {"state_dict": state_dict, "num_heads": num_heads, "recipe": recipe, **options})

@@ -61,7 +61,7 @@ def _mes_eeg(out: Path, *, size: str, workers: int | None, progress: Progress | 
     small = size == "small"
     root = _made_up(
         "mes_eeg", out / f"mes_eeg-{size}", workers=workers, progress=progress,
-        subjects=4 if small else 6, clips=42, seconds=12.0, rate=250.0, kinds=("coding", "eeg", "pairs"),
+        subjects=4 if small else 5, clips=42, seconds=12.0, rate=250.0, kinds=("coding", "eeg", "pairs"),
     )  # fmt: skip
     return study(
         mes_eeg_study(root, small=small), out / f"mes_eeg-{size}-run", workers=workers, progress=progress
@@ -122,8 +122,8 @@ def mes_eeg_study(root: str | Path, *, small: bool) -> dict[str, Any]:
             "me": {"name": "flow", "options": {"method": "dis", "size": 32}},
         },
         "model": {"name": "mes_eeg", "modalities": [["me", "eeg"], ["me"], ["eeg"]]},
-        "train": {"batch_size": 64, "epochs": 4 if small else 20, "loss": "focal"},
-        "baselines": ["logistic_regression", "ststnet"],
+        "train": {"batch_size": 64, "epochs": 4 if small else 12, "loss": "focal"},
+        "baselines": ["logistic_regression", "flow_histogram_svm"],
         "protocol": {
             "names": ["loso_stimulus", "me_loso_event"],
             "normalise": ["subject"],

@@ -219,10 +219,56 @@ def classify_velocity(position: Array, *, rate: float, threshold: float, degrees
     return code
 
 
+def velocity_noise(position: ArrayLike, *, rate: float) -> float:
+    """How fast gaze seems to move while the eyes rest, by the tremor of the tracker.
+
+    The velocity that :func:`classify_velocity` looks at has two components; each one's standard deviation is
+    taken from its median absolute deviation, which saccades do not change as long as they are rare. Tremor
+    alone then makes ``exp(-k² / 2)`` of all samples faster than ``k`` times the result: 1 % at 3, one in 3000
+    at 4.
+
+    Parameters
+    ----------
+    position
+        (2, times) in pixels or degrees, NaN where lost.
+    rate
+        Samples per second.
+
+    Returns
+    -------
+    float
+        Pixels or degrees per second: the quadratic mean of the two components; NaN where fewer than 20
+        velocities are known.
+
+    Notes
+    -----
+    Thresholds as multiples of a robust spread of velocity: Engbert and Kliegl (2003),
+    doi:10.1016/S0042-6989(03)00084-1.
+    """
+    array = np.asarray(position, dtype=np.float64)
+    back = 2 * _half_reach(rate)
+    velocity = (array[:, back:] - array[:, :-back]) * (rate / back)
+    velocity = velocity[:, ~lost_gaze(velocity)]
+    if velocity.shape[1] < _LEAST_VELOCITIES:
+        return float("nan")
+    away = np.abs(velocity - np.median(velocity, axis=1, keepdims=True))
+    return float(np.sqrt(np.mean((_SD_OF_MAD * np.median(away, axis=1)) ** 2)))
+
+
+_SD_OF_MAD = 1.4826
+"""Standard deviation of a normal distribution by its median absolute deviation."""
+_LEAST_VELOCITIES = 20
+
+
+def _half_reach(rate: float) -> int:
+    """Samples before and after over which a velocity is taken."""
+    return max(1, round(VELOCITY_SECONDS / 2 * rate))
+
+
 def _speed(position: Array, *, rate: float, degrees: bool) -> Array:
     """Displacement over time around each sample; to one side only beside a gap; NaN where it is lost."""
     n = position.shape[1]
-    half = max(1, round(VELOCITY_SECONDS / 2 * rate))
+    half = _half_reach(rate)
     at = np.arange(n)
     speed = np.full(n, np.nan)
     for back, ahead in ((half, half), (0, half), (half, 0)):

@@ -12,9 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 from mien.core import n_windows, to_samples
 
 Array = NDArray[Any]
-Method = Literal["multitaper", "welch"]
+Method = Literal["multitaper", "welch", "hann"]
 
-METHODS = ("multitaper", "welch")
+METHODS = ("multitaper", "welch", "hann")
 TIME_BANDWIDTH = 2.0
 """Half-bandwidth of the tapers in units of 1 / window length: 0.5 Hz for a window of 4 s."""
 N_TAPERS = 3
@@ -47,7 +47,8 @@ def band_power(
     method
         ``"multitaper"``: mean of the periodograms of three Slepian tapers (half-bandwidth 2 / window) over
         the whole window. ``"welch"``: mean of Hann-tapered periodograms of half-window segments that overlap
-        by half. The mean of each window (of each segment) is taken off first.
+        by half. ``"hann"``: one Hann-tapered periodogram of the whole window. The mean of each window (of
+        each segment) is taken off first.
 
     Returns
     -------
@@ -72,7 +73,7 @@ def band_power(
         raise ValueError(f"method must be one of {', '.join(METHODS)}, got {method!r}")
     edges = _band_edges(bands, rate)
     length, stride = to_samples(window_seconds, rate), to_samples(stride_seconds, rate)
-    segment = length if method == "multitaper" else max(length // 2, 1)
+    segment = max(length // 2, 1) if method == "welch" else length
     tapers = _slepian_tapers(length) if method == "multitaper" else _hann_taper(segment)
     hop = max(segment // 2, 1)
     first, weights = _bin_weights(edges, rate, segment)

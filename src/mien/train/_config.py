@@ -34,6 +34,14 @@ class TrainConfig:
         ``"balanced"``: every class of the training labels counts the same in the loss; ``"none"``.
     label_smoothing
         Share of the class target that is spread evenly.
+    loss
+        Of the class scores: ``"cross_entropy"``; ``"focal"``, which counts a sample the less the surer the
+        network is of it; ``"released"``, the sum of cross-entropy, contrastive and centre term of the code of
+        MEs-EEG (with ``class_weights="none"`` and ``label_smoothing=0`` as published).
+    focal_gamma
+        Exponent of the focal loss; 0 is the cross-entropy.
+    auxiliary_weight
+        Weight of the losses of what a network says from one stream alone, where it tells.
     modality_dropout
         Probability that a training sample loses a random, never the whole, part of the streams it has.
     domain_weight
@@ -43,7 +51,8 @@ class TrainConfig:
         ``"none"``, or ``"released"``: the true domain's target falls from 1 to 1/D over the epochs, as the
         published code has it, which takes back what the growing gradient adds.
     monitor
-        What chooses the epoch on the validation samples: ``"val_loss"`` or ``"val_uar"``.
+        What chooses the epoch: ``"val_loss"`` or ``"val_uar"`` on the validation samples; ``"last"`` takes
+        the last one, for validation sets too small to tell epochs apart (the temperature still fits them).
     patience
         Epochs without improvement after which training stops, 0 to run all of them.
     seed
@@ -63,10 +72,13 @@ class TrainConfig:
     clip: float = 1.0
     class_weights: Literal["balanced", "none"] = "balanced"
     label_smoothing: float = 0.1
+    loss: Literal["cross_entropy", "focal", "released"] = "cross_entropy"
+    focal_gamma: float = 2.0
+    auxiliary_weight: float = 0.5
     modality_dropout: float = 0.3
     domain_weight: float = 0.0
     domain_smoothing: Literal["none", "released"] = "none"
-    monitor: Literal["val_loss", "val_uar"] = "val_loss"
+    monitor: Literal["val_loss", "val_uar", "last"] = "val_loss"
     patience: int = 0
     seed: int = 0
     threads: int = 1
@@ -76,8 +88,9 @@ class TrainConfig:
         words = {
             "schedule": ("cosine", "one_cycle", "constant"),
             "class_weights": ("balanced", "none"),
+            "loss": ("cross_entropy", "focal", "released"),
             "domain_smoothing": ("none", "released"),
-            "monitor": ("val_loss", "val_uar"),
+            "monitor": ("val_loss", "val_uar", "last"),
         }
         for name, known in words.items():
             if getattr(self, name) not in known:
@@ -94,6 +107,8 @@ class TrainConfig:
             "domain_weight": (0, 1e3),
             "warmup": (0, 1),
             "label_smoothing": (0, 1),
+            "focal_gamma": (0, 100),
+            "auxiliary_weight": (0, 1e3),
             "modality_dropout": (0, 1),
         }
         wrong = [

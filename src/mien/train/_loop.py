@@ -20,6 +20,7 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 
 from mien.core import Batch, InputError, write_whole
+from mien.train import _losses as losses
 from mien.train._config import FitResult, TrainConfig
 from mien.train._data import Streams
 from mien.train._predict import all_logits, cpu_threads, evaluating, temperature_of
@@ -246,18 +247,44 @@ class _Training:
         dealt = [torch.from_numpy(rows) for rows in deal(present, self.config.batch_size, rng)]
         return dealt, torch.from_numpy(present) if self.alternating else None
 
+    def class_loss(self, out: Any, label: Tensor, present: Mapping[str, Tensor] | None) -> Tensor:
+        """Class loss of each sample, with that of what the network says from single streams."""
+        config = self.config
+        gamma = config.focal_gamma if config.loss == "focal" else 0.0
+        smoothing = config.label_smoothing
+        if config.loss == "released":
+            features = out.stream_features
+            each = losses.released(
+                out.logits,
+                label,
+                features=features,
+                present=present,
+                centres=self.centres(out) if features else None,
+                smoothing=smoothing,
+            )
+        elif gamma:
+            each = losses.focal(out.logits, label, gamma=gamma, smoothing=smoothing)
+        else:
+            each = F.cross_entropy(out.logits, label, reduction="none", label_smoothing=smoothing)
+        if config.auxiliary_weight and out.auxiliary_logits:
+            each = each + config.auxiliary_weight * losses.auxiliary(
+                out.auxiliary_logits, label, present=present, gamma=gamma, smoothing=smoothing
+            )
+        return each
+
+    def centres(self, out: Any) -> Tensor:
+        """Centres (classes, width) of the released loss: normal numbers, the same in every step."""
+        width = next(iter(out.stream_features.values())).shape[1]
+        generator = torch.Generator().manual_seed(_seed(self.config, 2))
+        return torch.randn(out.logits.shape[1], width, generator=generator).to(out.logits)
+
     def loss(
         self, index: Tensor, inputs: dict[str, Tensor], present: dict[str, Tensor] | None, share: float
     ) -> Tensor:
         """Class loss plus domain loss of a batch, at a share of the training in [0, 1)."""
         config = self.config
         out = self.network(inputs, present, alpha=domain_alpha(share) if config.domain_weight else 0.0)
-        each = F.cross_entropy(
-            out.logits,
-            self.label[index].clamp_min(0),
-            reduction="none",
-            label_smoothing=config.label_smoothing,
-        )
+        each = self.class_loss(out, self.label[index].clamp_min(0), present)
         loss = (each * self.weight[index]).mean()
         if config.domain_weight:
             if out.domain_logits is None:
@@ -390,7 +417,8 @@ def fit(
             score = float(at.epoch)
             if validation is not None:
                 values += validation.scores()
-                score = values[2] if config.monitor == "val_uar" else -values[1]
+                by = {"val_loss": -values[1], "val_uar": values[2], "last": score}
+                score = by[config.monitor]
             for name, value in zip(names, values, strict=True):
                 at.history[name].append(value)
             if score > at.best_score:

@@ -22,8 +22,14 @@ from mien.signal.cleaning.montage import positions
 from mien.signal.cleaning.resample import Resample
 from mien.signal.cleaning.steps import DEFAULT, Step, name_of, parameters_of
 
-VERSION = "1"
-"""Changes whenever the numbers change."""
+VERSION = "2"
+"""Part of the key of every cleaned recording in a store: what is kept under another version is not used again.
+
+To be raised with any change after which the same recording and the same steps give other samples, other bad
+channels or other components: in the steps (:mod:`mien.signal.cleaning`), in the defaults of their parameters,
+in the order in which this file applies them, in what it hands them of other channels. Not for a change of the
+record's words, of the page, or of speed alone.
+"""
 CHAIN_SECONDS = 120.0
 """Seconds of the recording that are filtered at a time; what the kernels reach comes on top."""
 _SPECTRUM_SECONDS, _SPECTRUM_MOST = 10.0, 600.0

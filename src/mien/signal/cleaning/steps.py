@@ -109,11 +109,10 @@ def _step(item: Any) -> Step:
     kind = STEPS[name]
     known = [f.name for f in dataclasses.fields(kind)]
     unknown = sorted(set(values) - set(known))
+    if unknown and known:
+        raise UnknownNameError(f"parameter of the cleaning step {name!r}", unknown[0], known)
     if unknown:
-        raise InputError(
-            f"cleaning step {name!r} has no parameter {', '.join(unknown)}",
-            expected=f"some of {', '.join(known)}" if known else "none",
-        )
+        raise InputError(f"cleaning step {name!r} has no parameter {', '.join(unknown)}", expected="none")
     try:
         return typing.cast(Step, kind(**values))
     except (TypeError, ValueError) as error:

@@ -1,0 +1,155 @@
+"""What becomes of one stream: tokens, and what it says on its own.
+
+Each branch has two paths to its class scores. A linear one reads a summary without finer detail in space or
+time than a few hundred samples can teach; the deep one adds what the first cannot say. The scores of both
+start at zero.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from mien.models._spatial_transformer import SpatialTransformer
+from mien.models._tcn import residual_blocks
+
+GRID_TOKENS = 4
+"""A face becomes this many rows of tokens, and as many columns."""
+
+
+class Encoded(NamedTuple):
+    """``tokens`` (B, n, width) for the fusion; ``summary`` and ``deep`` (B, …) for its own scores."""
+
+    tokens: Tensor
+    summary: Tensor
+    deep: Tensor
+
+
+def zero(layer: nn.Linear) -> nn.Linear:
+    """The layer with weights and bias zero."""
+    nn.init.zeros_(layer.weight)
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
+class Scores(nn.Module):
+    """Class scores of one stream, linear in what its branch (one of those below) found."""
+
+    def __init__(self, branch: Any, n_classes: int) -> None:
+        super().__init__()
+        self.summary = zero(nn.Linear(branch.n_summary, n_classes))
+        self.deep = zero(nn.Linear(branch.n_deep, n_classes))
+
+    def forward(self, encoded: Encoded) -> Tensor:
+        scores: Tensor = self.summary(encoded.summary) + self.deep(encoded.deep)
+        return scores
+
+
+def pooled(x: Tensor, side: int) -> Tensor:
+    """Means of maps (B, n, H, W) in the cells of a ``side`` × ``side`` raster."""
+    height, width = x.shape[2:]
+    if height % side or width % side:
+        return F.adaptive_avg_pool2d(x, side)
+    return F.avg_pool2d(x, (height // side, width // side))
+
+
+class PowerBranch(nn.Module):
+    """Power by second, (B, seconds, values) → tokens by second, through a temporal convolutional network.
+
+    The summary is the mean over time.
+    """
+
+    def __init__(
+        self,
+        seconds: int,
+        values: int,
+        *,
+        width: int,
+        levels: int,
+        kernel: int,
+        dropout: float,
+        input_dropout: float,
+    ) -> None:
+        super().__init__()
+        self.shape, self.dropout, self.input_dropout = (seconds, values), dropout, input_dropout
+        self.n_summary, self.n_deep = values, width
+        self.tcn = residual_blocks(values, width, levels=levels, kernel=kernel, dropout=dropout)
+
+    def forward(self, x: Tensor) -> Encoded:
+        x = x.reshape(-1, *self.shape)
+        if self.training and self.input_dropout:
+            # one mask for all seconds: a value that is left out is left out of the mean as well
+            x = x * F.dropout(x.new_ones(len(x), 1, x.shape[2]), self.input_dropout)
+        tokens = self.tcn(x.transpose(1, 2)).transpose(1, 2)
+        return Encoded(tokens, x.mean(1), F.dropout(tokens.mean(1), self.dropout, self.training))
+
+
+class FaceBranch(nn.Module):
+    """Maps of an expression, (B, maps, H, W) in the order u, v, strain, apex → a grid of tokens.
+
+    The localisation looks at flow and strain, and the sampler moves all maps. In training, samples are
+    mirrored (u changes its sign), shifted, turned and scaled a little on the way. The summary is the means
+    of u, v and strain in the cells of a ``grid`` × ``grid`` raster; the tokens come from two convolutions.
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, int, int],
+        *,
+        width: int,
+        side: int,
+        grid: int,
+        dropout: float,
+        input_dropout: float,
+        apex_dropout: float,
+        jitter: float,
+        mirror: bool,
+    ) -> None:
+        super().__init__()
+        maps = shape[0]
+        self.shape, self.side, self.grid = shape, side, grid
+        self.dropout, self.input_dropout, self.apex_dropout = dropout, input_dropout, apex_dropout
+        self.jitter, self.mirror = jitter, mirror
+        self.flow_maps = min(maps, 3)
+        self.transformer = SpatialTransformer(self.flow_maps)
+        self.conv = nn.Sequential(
+            nn.Conv2d(maps, width, 3, stride=2, padding=1),
+            nn.ReLU(),
+            nn.Conv2d(width, width, 3, stride=2, padding=1),
+            nn.ReLU(),
+        )
+        self.n_summary, self.n_deep = self.flow_maps * grid * grid, GRID_TOKENS**2 * width
+
+    def _jitter(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Maps with the sign of u changed where mirrored, and the transforms to sample them by."""
+        n = len(x)
+        theta = torch.eye(2, 3, device=x.device, dtype=x.dtype).repeat(n, 1, 1)
+        theta = theta + self.jitter * (2 * torch.rand_like(theta) - 1)
+        if self.mirror:
+            sign = 1 - 2 * (torch.rand(n, 1, device=x.device) < 0.5).to(x.dtype)
+            theta = torch.cat([theta[:, :, :1] * sign.unsqueeze(1), theta[:, :, 1:]], 2)
+            u = x[:, :1] * sign[:, :, None, None]
+            x = torch.cat([u, x[:, 1:]], 1)
+        return x, theta
+
+    def forward(self, x: Tensor) -> Encoded:
+        x = x.reshape(-1, *self.shape)
+        if max(self.shape[1:]) > self.side:
+            x = pooled(x, self.side)
+        jitter = None
+        if self.training:
+            x, jitter = self._jitter(x)
+            if self.shape[0] > 3 and self.apex_dropout:
+                kept = F.dropout(x.new_ones(len(x), 1, 1, 1), self.apex_dropout)
+                x = torch.cat([x[:, :3], x[:, 3:] * kept], 1)
+        x = self.transformer(x, jitter)
+        cells = pooled(x[:, : self.flow_maps], self.grid).flatten(1)
+        tokens = pooled(self.conv(x), GRID_TOKENS).flatten(2).transpose(1, 2)
+        return Encoded(
+            tokens,
+            F.dropout(cells, self.input_dropout, self.training),
+            F.dropout(tokens.flatten(1), self.dropout, self.training),
+        )
