@@ -23,7 +23,7 @@ from mien.signal.cleaning.resample import Resample
 from mien.signal.cleaning.steps import DEFAULT, Step, name_of, parameters_of
 
 VERSION = "2"
-"""Part of the key of every cleaned recording in a store: what is kept under another version is not used again.
+"""Part of the key of every cleaned recording in a store: what another version made is not used again.
 
 To be raised with any change after which the same recording and the same steps give other samples, other bad
 channels or other components: in the steps (:mod:`mien.signal.cleaning`), in the defaults of their parameters,
