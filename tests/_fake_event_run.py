@@ -172,7 +172,7 @@ def _record(
                    "reaches": "window", "axes": {"map": list(MAPS), "row": pixels, "column": pixels}},
         },
         "models": {m: {"kind": "network" if m == models[0] else "estimator", "recipe": "corrected",
-                       "n_parameters": 1000, "config": {}} for m in models},
+                       "n_parameters": 1000, "config": {}, "couples_samples": False} for m in models},
         "oracle": {"inductive": bars, "subject_known": bars} if oracle else {},
         "fits": fits,
     }  # fmt: skip

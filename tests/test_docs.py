@@ -162,18 +162,20 @@ def test_raw_recordings_become_a_report(folder: Path, monkeypatch: pytest.Monkey
 @pytest.mark.timeout(300)
 def test_faces_and_eeg_become_a_report(folder: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("os.cpu_count", lambda: 1)  # one process: starting more takes longer than the work
-    page = ROOT / "docs" / "tutorial_micro.md"
-    (study,) = blocks(page, "toml")
+    tutorial = ROOT / "docs" / "tutorial_micro.md"
+    (study,) = blocks(tutorial, "toml")
     assert study.startswith("# study.toml\n")
     (folder / "study.toml").write_text(study, encoding="utf-8")
-    lines = [line for block in blocks(page, "sh") for line in block.splitlines()]
+    lines = [line for block in blocks(tutorial, "sh") for line in block.splitlines()]
     assert [line.split()[1] for line in lines] == ["simulate", "inspect", "run", "run", "report", "predict"]
     for line in lines:
         assert run_command(line, monkeypatch) == 0, line
     rows = json.loads((folder / "micro3" / "report.json").read_bytes())["results"]
     assert {r["level"] for r in rows} == {"event"}
     assert {"+".join(r["modalities"]) for r in rows} == {"eeg+me", "eeg", "me"}
-    assert "Table 4" in (folder / "table4" / "report.html").read_text(encoding="utf-8")
+    page = (folder / "micro3" / "report.html").read_text(encoding="utf-8")
+    assert "Table 4" in page
+    assert "7 classes" in page
 
 
 @pytest.mark.slow

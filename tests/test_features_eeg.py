@@ -211,7 +211,7 @@ def test_bad_requests_are_one_clear_line():
         features.compute("de", eeg, recipe="released", method="welch")
     with pytest.raises(InputError, match="option 'window_seconds' of 'de' is '4'"):
         features.compute("de", eeg, window_seconds="4")
-    with pytest.raises(InputError, match="method must be one of multitaper, welch, got 'fft'"):
+    with pytest.raises(InputError, match="method must be one of multitaper, welch, hann, got 'fft'"):
         features.compute("de", eeg, method="fft")
     with pytest.raises(InputError, match="the signal's unit is '1'; expected 'V'"):
         features.compute("de", signal(noise(), unit="1"))

@@ -438,6 +438,14 @@ def test_inference_that_couples_samples(value: float) -> None:
     assert kinds(run.audit(), "leak") == {("loso_stimulus", "coupling")}
 
 
+def test_a_model_that_couples_samples_by_its_build_is_a_leak_however_little_it_shows() -> None:
+    run = Run("loso_stimulus")
+    run.record["models"]["net"]["couples_samples"] = True
+    (found,) = [f for f in run.audit().findings if f.severity == "leak"]
+    assert found.kind == "coupling"
+    assert "by the way it is built" in found.evidence
+
+
 def test_coupling_that_was_not_measured_is_a_caution() -> None:
     run = Run("loso_stimulus")
     del run.fits[3]["coupling"]

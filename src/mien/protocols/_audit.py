@@ -321,6 +321,9 @@ def _check_fits(run: RunContent, notes: Notes) -> None:
             if fit.get("model") in networks:
                 text = "whether test samples influence one another was not measured"
                 notes.add("coupling", protocol, text, case, caution=True)
+        elif run.record.get("models", {}).get(fit.get("model"), {}).get("couples_samples"):
+            text = "the model reckons with the other samples of a batch, by the way it is built"
+            notes.add("coupling", protocol, text, case)
         elif not coupling <= MAX_COUPLING:
             text = f"predictions depend on what else is in the batch (up to {coupling:.2g})"
             notes.add("coupling", protocol, text, case)

@@ -99,8 +99,9 @@ class Story:
         return 1 / len(self.run.classes)
 
     def coupled(self, row: Mapping[str, Any]) -> bool:
-        """Whether an answer was found to depend on the other samples of its batch."""
-        return (coupling(self.run, row) or 0.0) > COUPLED
+        """Whether an answer depends on the other samples of its batch: as was found, or by the model's build."""
+        about = self.run.record.get("models", {}).get(row["model"], {})
+        return bool(about.get("couples_samples")) or (coupling(self.run, row) or 0.0) > COUPLED
 
     def leaky(self, protocol: str) -> bool:
         """Whether the protocol says so itself."""

@@ -54,6 +54,7 @@ def collect(out: Path, plan: Study, jobs: Sequence[Job]) -> None:
                 "recipe": plan.model.recipe if job.model == plan.model.name else "corrected",
                 "n_parameters": record["n_parameters"],
                 "config": record["config"],
+                "couples_samples": record["couples_samples"],
             },
         )
     predictions = _sorted_predictions(frames)

@@ -212,6 +212,7 @@ def fit_fold(context: Context, job: Job, *, checkpoint: Path) -> tuple[dict[str,
         record["saw"] |= {"epoch": "fixed", "temperature": "fixed"}
         record |= {"epoch": None, "n_parameters": int(network.n_parameters), "history": {}}
         record["config"] = _plain(getattr(network, "config", {}))
+    record["couples_samples"] = bool(getattr(network, "couples_samples", False))
     record["subsets"] = {}
     for subset in job.subsets:
         name = "+".join(subset)

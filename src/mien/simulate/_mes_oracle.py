@@ -204,13 +204,21 @@ def judge(
     # what each event adds to a score, less its expectation
     recall = {k: right[truth == k].mean() for k in occurs}
     weight = np.array([1 / ((truth == k).sum() * len(occurs)) for k in truth])
+    few = {k: _few([e for e, own in zip(events, truth == k, strict=True) if own]) for k in occurs}
+    residual = (right - np.array([recall[k] for k in truth])) * np.array([few[k] for k in truth])
     return Score(
         uar=float(np.mean(list(recall.values()))),
-        uar_se=_standard_error(weight * (right - np.array([recall[k] for k in truth])), events),
+        uar_se=_standard_error(weight * residual, events),
         accuracy=float(right.mean()),
         se=_standard_error((right - right.mean()) / len(right), events),
         n=len(rows),
     )
+
+
+def _few(events: list[Expression]) -> float:
+    """What the errors about the mean of few clips fall short by: the root of clips / (clips - 1)."""
+    clips = len({e.clip for e in events})
+    return float(np.sqrt(clips / max(clips - 1, 1)))
 
 
 def _standard_error(residual: NDArray[np.float64], events: Sequence[Expression]) -> float:
