@@ -99,7 +99,7 @@ class Story:
         return 1 / len(self.run.classes)
 
     def coupled(self, row: Mapping[str, Any]) -> bool:
-        """Whether an answer depends on the other samples of its batch: as was found, or by the model's build."""
+        """Whether an answer depends on the other samples of its batch: as was found, or as it is built."""
         about = self.run.record.get("models", {}).get(row["model"], {})
         return bool(about.get("couples_samples")) or (coupling(self.run, row) or 0.0) > COUPLED
 
