@@ -61,7 +61,8 @@ def _mes_eeg(out: Path, *, size: str, workers: int | None, progress: Progress | 
     small = size == "small"
     root = _made_up(
         "mes_eeg", out / f"mes_eeg-{size}", workers=workers, progress=progress,
-        subjects=4 if small else 5, clips=42, seconds=12.0, rate=250.0, kinds=("coding", "eeg", "pairs"),
+        subjects=4 if small else 5, clips=42, events_per_clip=1.0,
+        seconds=12.0, rate=250.0, kinds=("coding", "eeg", "pairs"),
     )  # fmt: skip
     return study(
         mes_eeg_study(root, small=small), out / f"mes_eeg-{size}-run", workers=workers, progress=progress
@@ -119,10 +120,10 @@ def mes_eeg_study(root: str | Path, *, small: bool) -> dict[str, Any]:
         "samples": {"of": "event"},
         "features": {
             "eeg": {"name": "power_sequence", "stream": "raw_eeg"},
-            "me": {"name": "flow", "options": {"method": "dis", "size": 32}},
+            "me": {"name": "flow", "options": {"method": "dis", "size": 24}},
         },
         "model": {"name": "mes_eeg", "modalities": [["me", "eeg"], ["me"], ["eeg"]]},
-        "train": {"batch_size": 64, "epochs": 4 if small else 12, "loss": "focal"},
+        "train": {"batch_size": 64, "epochs": 4 if small else 10, "loss": "focal"},
         "baselines": ["logistic_regression", "flow_histogram_svm"],
         "protocol": {
             "names": ["loso_stimulus", "me_loso_event"],
