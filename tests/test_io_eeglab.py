@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from _mes_eeg_files import write_set
 from mien.core import InputError, UnknownNameError
-from mien.io.eeglab import EeglabSet, EeglabSource, open_set
+from mien.io.eeglab import EeglabSet, open_set
+from mien.io.sampled import ChannelSource
 
 CHANNELS = list("ABCDE")
 EVENTS = [("77", 1.0), ("101", 500.0), ("100", 2500.5)]
@@ -128,7 +129,7 @@ def test_reading_a_piece_costs_a_piece(tmp_path: Path) -> None:
 
 
 def test_travels_to_another_process_and_keeps_no_open_file(tmp_path: Path, data: np.ndarray) -> None:
-    source = EeglabSource(
+    source = ChannelSource(
         recording=open_set(write_set(tmp_path / "a.set", data, CHANNELS, rate=1000)), channels=("C",)
     )
     again = pickle.loads(pickle.dumps(source))  # noqa: S301  our own bytes

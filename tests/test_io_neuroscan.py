@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 
 from _cnt import write_cnt
 from mien.core import InputError, UnknownNameError
-from mien.io.neuroscan import Cnt, CntSource, open_cnt
+from mien.io.neuroscan import Cnt, open_cnt
+from mien.io.sampled import ChannelSource
 
 EVENTS = [
     (10, 1),
@@ -120,14 +121,14 @@ def test_spans_outside_and_unknown_channels(tmp_path: Path, stored: np.ndarray) 
     for start, duration in ((-0.01, 1.0), (1.5, 0.51), (5.0, 0.0)):
         with pytest.raises(InputError, match=r"is not within the recording; expected a span within \[0 s, 2"):
             cnt.read(start, duration)
-    with pytest.raises(UnknownNameError, match=r"unknown channel of .*'C99'"):
+    with pytest.raises(UnknownNameError, match=r"unknown channel 'C99'"):
         cnt.read(0, 1, channels=["C99"])
 
 
 def test_source_and_travel(tmp_path: Path, stored: np.ndarray) -> None:
     path = scaled(tmp_path / "a.cnt", stored, events=EVENTS)
-    source = CntSource(cnt=open_cnt(path), channels=("C3", "C1"))
-    again: CntSource = pickle.loads(pickle.dumps(source))  # noqa: S301  our own bytes
+    source = ChannelSource(recording=open_cnt(path), channels=("C3", "C1"))
+    again: ChannelSource = pickle.loads(pickle.dumps(source))  # noqa: S301  our own bytes
     np.testing.assert_array_equal(again.read(0.1, 0.2), open_cnt(path).read(0.1, 0.2)[[2, 0]])
     assert again.files() == (path,)
     assert [source.covers(*span) for span in ((0, 2), (-0.1, 1), (1, 1.1))] == [True, False, False]

@@ -153,7 +153,7 @@ class EegSource:
 
     def files(self) -> tuple[Path, ...]:
         """The files it reads from."""
-        return self.veil.readable(self.recording.files)
+        return self.veil.readable(self.recording.files())
 
     def read(self, start: float, duration: float) -> NDArray[np.float64]:
         """Samples (channels, times) in volts."""

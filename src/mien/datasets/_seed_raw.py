@@ -29,7 +29,8 @@ from mien.datasets._seed_layout import (
     session_of,
 )
 from mien.datasets._seed_survey import ranges
-from mien.io.neuroscan import Cnt, CntSource, open_cnt
+from mien.io.neuroscan import Cnt, open_cnt
+from mien.io.sampled import ChannelSource
 from mien.io.tobii import CHANNELS as GAZE_CHANNELS
 from mien.io.tobii import Gaze, open_tsv, parse_clock_time, seconds_after
 from mien.io.triggers import ClipTimes, read_trigger_csv
@@ -321,7 +322,8 @@ def raw_recording(found: Session, labels: Callable[[int], dict[str, Label]]) -> 
         for stream, modality, channels in _eeg_streams(found.cnt):
             streams[stream] = Stream(
                 name=stream, modality=modality, unit="V", rate=found.cnt.rate, channels=channels,
-                span=found.cnt.span, source=CntSource(cnt=found.cnt, channels=channels), clock=EEG_CLOCK,
+                span=found.cnt.span, source=ChannelSource(recording=found.cnt, channels=channels),
+                clock=EEG_CLOCK,
             )  # fmt: skip
     if found.gaze is not None:
         streams["raw_gaze"] = Stream(

@@ -19,7 +19,8 @@ from mien.datasets._seed_siblings_files import named_files
 from mien.datasets._seed_siblings_layout import Design
 from mien.datasets._seed_siblings_load import trial_of
 from mien.datasets._seed_survey import ranges
-from mien.io.neuroscan import Cnt, CntSource, open_cnt
+from mien.io.neuroscan import Cnt, open_cnt
+from mien.io.sampled import ChannelSource
 
 RAW_RATE = 1000.0
 CLOCK = "eeg"
@@ -204,7 +205,7 @@ def _recording(seen: RawSurvey, sitting: RawSitting) -> Recording:
                 rate=cnt.rate,
                 channels=channels,
                 span=cnt.span,
-                source=CntSource(cnt=cnt, channels=channels),
+                source=ChannelSource(recording=cnt, channels=channels),
                 clock=CLOCK,
             )
             for stream, modality, channels in groups

@@ -11,10 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.core.errors import InputError, UnknownNameError
-from mien.core.time import to_samples
-from mien.core.types import Span
+from mien.core.errors import InputError
 from mien.io._content import first_bytes
+from mien.io.sampled import Sampled
 
 __all__ = ["Edf", "open_edf"]
 
@@ -25,12 +24,10 @@ _FIELDS = (("label", 16), ("sensor", 80), ("unit", 8), ("range", 32), ("filter",
 _ANNOTATIONS = ("EDF Annotations", "BDF Annotations")
 _VOLTS = {"V": 1.0, "mV": 1e-3, "uV": 1e-6, "\u00b5V": 1e-6, "\u03bcV": 1e-6}
 """Units of voltage in headers (both letters that look like a mu are met), in volts, as MNE reads them."""
-_TOLERANCE = 0.5
-"""Samples by which a span may overshoot the recording: rounding of seconds."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Edf:
+class Edf(Sampled):
     """An opened EDF or BDF file, and the source of a stream. Holds no open file.
 
     Attributes
@@ -54,20 +51,6 @@ class Edf:
     others: Mapping[str, str]
     _raw: Any = field(repr=False)
 
-    @property
-    def span(self) -> Span:
-        """The time it covers; 0 is the first sample."""
-        return Span(start=0.0, duration=self.n_samples / self.rate)
-
-    def covers(self, start: float, duration: float) -> bool:
-        """Whether the whole span was recorded."""
-        beyond = (start + duration) * self.rate - self.n_samples
-        return max(-start * self.rate, beyond) <= _TOLERANCE
-
-    def files(self) -> tuple[Path, ...]:
-        """The file it reads from."""
-        return (self.path,)
-
     def read(
         self, start: float, duration: float, *, channels: Sequence[str] | None = None
     ) -> NDArray[np.float64]:
@@ -87,20 +70,12 @@ class Edf:
         UnknownNameError
             There is no such channel.
         """
-        unknown = [name for name in channels or () if name not in self.channels]
-        if unknown:
-            raise UnknownNameError(f"channel of {self.path}:", unknown[0], self.channels)
-        if not self.covers(start, duration):
-            raise InputError(
-                f"[{start:g} s, {start + duration:g} s) is not within the recording",
-                file=self.path,
-                expected=f"a span within [0 s, {self.span.stop:g} s)",
-            )
-        first = to_samples(start, self.rate)
-        stop = min(first + to_samples(duration, self.rate), self.n_samples)
-        names = list(self.channels if channels is None else channels)
+        rows = self._rows(channels)
+        first, stop = self._samples(start, duration)
         try:
-            data = self._raw.get_data(picks=names, start=max(first, 0), stop=stop, verbose="error")
+            data = self._raw.get_data(
+                picks=[self.channels[row] for row in rows], start=first, stop=stop, verbose="error"
+            )
         except (OSError, ValueError) as error:
             raise InputError(
                 f"cannot be read any more ({str(error).splitlines()[0]})", file=self.path, remedy=_AGAIN

@@ -20,12 +20,12 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.core.errors import InputError, UnknownNameError
-from mien.core.time import to_samples
+from mien.core.errors import InputError
 from mien.core.types import Event, Span
 from mien.io._content import first_bytes
+from mien.io.sampled import Sampled
 
-__all__ = ["EeglabSet", "EeglabSource", "open_set"]
+__all__ = ["EeglabSet", "open_set"]
 
 _EXPECTED = "an EEGLAB recording (.set)"
 _AGAIN = "copy or download the file again"
@@ -33,14 +33,12 @@ _FIELDS = ("nbchan", "pnts", "trials", "srate", "chanlocs", "event", "data")
 _VOLTS = 1e-6
 _BLOCK = 1 << 20
 """Stored values that are turned into volts at a time."""
-_TOLERANCE = 0.5
-"""Samples by which a span may overshoot the recording: rounding of seconds."""
 
 _Where = Literal["fdt", "set5", "set73"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class EeglabSet:
+class EeglabSet(Sampled):
     """An opened recording. Holds no open file, so it can be kept, copied and sent to another process.
 
     Attributes
@@ -69,25 +67,9 @@ class EeglabSet:
     events: tuple[Event, ...] = field(repr=False)
     _where: _Where = field(repr=False, default="fdt")
 
-    @property
-    def n_channels(self) -> int:
-        """Number of channels."""
-        return len(self.channels)
-
-    @property
-    def span(self) -> Span:
-        """The time it covers; 0 is the first sample."""
-        return Span(start=0.0, duration=self.n_samples / self.rate)
-
-    @property
     def files(self) -> tuple[Path, ...]:
         """The files it is made of."""
         return tuple(dict.fromkeys((self.path, self.data_path)))
-
-    def covers(self, start: float, duration: float) -> bool:
-        """Whether a span lies within the recording."""
-        after = (start + duration) * self.rate - self.n_samples
-        return -start * self.rate <= _TOLERANCE and after <= _TOLERANCE
 
     def read(
         self, start: float, duration: float, *, channels: Sequence[str] | None = None
@@ -116,16 +98,8 @@ class EeglabSet:
             There is no such channel.
         """
         rows = self._rows(channels)
-        if not self.covers(start, duration):
-            raise InputError(
-                f"[{start:g} s, {start + duration:g} s) is not within the recording",
-                file=self.path,
-                expected=f"a span within [0 s, {self.span.stop:g} s)",
-            )
-        first = to_samples(start, self.rate)
-        stop = min(first + to_samples(duration, self.rate), self.n_samples)
-        first = max(first, 0)
-        out = np.empty((len(rows), max(stop - first, 0)))
+        first, stop = self._samples(start, duration)
+        out = np.empty((len(rows), stop - first))
         for at, block in self._blocks(first, stop):
             part = out[:, at - first : at - first + len(block)]
             np.multiply(block.T[rows], _VOLTS, out=part, dtype=np.float64)  # else the product is float32
@@ -140,15 +114,6 @@ class EeglabSet:
             np.minimum(low, block.min(axis=0), out=low)
             np.maximum(high, block.max(axis=0), out=high)
         return low.astype(np.float64) * _VOLTS, high.astype(np.float64) * _VOLTS
-
-    def _rows(self, channels: Sequence[str] | None) -> NDArray[np.intp]:
-        if channels is None:
-            return np.arange(self.n_channels)
-        where = {name: row for row, name in enumerate(self.channels)}
-        for name in channels:
-            if name not in where:
-                raise UnknownNameError("channel", name, self.channels)
-        return np.array([where[name] for name in channels], dtype=np.intp)
 
     def _blocks(self, first: int, stop: int) -> Iterator[tuple[int, NDArray[Any]]]:
         """(number of the first sample, stored values (samples, channels)), a piece at a time."""
@@ -175,26 +140,6 @@ class EeglabSet:
             data = _group_73(file)["data"]
             for at in range(first, stop, length):
                 yield at, data[at : min(at + length, stop)].reshape(-1, self.n_channels)
-
-
-@dataclass(frozen=True, kw_only=True)
-class EeglabSource:
-    """Some channels of a recording as the source of a stream; time 0 is the first sample."""
-
-    recording: EeglabSet
-    channels: tuple[str, ...]
-
-    def covers(self, start: float, duration: float) -> bool:
-        """Whether the whole span was recorded."""
-        return self.recording.covers(start, duration)
-
-    def files(self) -> tuple[Path, ...]:
-        """The files it reads from."""
-        return self.recording.files
-
-    def read(self, start: float, duration: float) -> NDArray[np.float64]:
-        """Samples (channels, times) in volts."""
-        return self.recording.read(start, duration, channels=self.channels)
 
 
 def open_set(path: str | Path) -> EeglabSet:

@@ -17,12 +17,12 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.core.errors import InputError, UnknownNameError
-from mien.core.time import to_samples
+from mien.core.errors import InputError
 from mien.core.types import Event, Span
 from mien.io._content import first_bytes
+from mien.io.sampled import Sampled
 
-__all__ = ["Cnt", "CntSource", "open_cnt"]
+__all__ = ["Cnt", "open_cnt"]
 
 _EXPECTED = "a Neuroscan recording (.cnt)"
 _AGAIN = "copy or download the file again"
@@ -41,12 +41,10 @@ _EVENT_BYTES = {1: 8, 2: 19, 3: 19}
 _WRAP = 1 << 32
 _BLOCK = 1 << 20
 """Stored values that are turned into volts at a time."""
-_TOLERANCE = 0.5
-"""Samples by which a span may overshoot the recording: rounding of seconds."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Cnt:
+class Cnt(Sampled):
     """An opened ``.cnt`` file. Holds no open file, so it can be kept, copied and sent to another process.
 
     Attributes
@@ -83,21 +81,6 @@ class Cnt:
     _baseline: NDArray[np.float64] = field(repr=False)
     _gain: NDArray[np.float64] = field(repr=False)
 
-    @property
-    def n_channels(self) -> int:
-        """Number of channels."""
-        return len(self.channels)
-
-    @property
-    def span(self) -> Span:
-        """The time it covers; 0 is the first sample."""
-        return Span(start=0.0, duration=self.n_samples / self.rate)
-
-    def covers(self, start: float, duration: float) -> bool:
-        """Whether a span lies within the recording."""
-        after = (start + duration) * self.rate - self.n_samples
-        return -start * self.rate <= _TOLERANCE and after <= _TOLERANCE
-
     def read(
         self, start: float, duration: float, *, channels: Sequence[str] | None = None
     ) -> NDArray[np.float64]:
@@ -124,16 +107,8 @@ class Cnt:
             There is no such channel.
         """
         rows = self._rows(channels)
-        if not self.covers(start, duration):
-            raise InputError(
-                f"[{start:g} s, {start + duration:g} s) is not within the recording",
-                file=self.path,
-                expected=f"a span within [0 s, {self.span.stop:g} s)",
-            )
-        first = to_samples(start, self.rate)
-        stop = min(first + to_samples(duration, self.rate), self.n_samples)
-        first = max(first, 0)
-        out = np.empty((len(rows), max(stop - first, 0)))
+        first, stop = self._samples(start, duration)
+        out = np.empty((len(rows), stop - first))
         with self.path.open("rb") as handle:
             for at, block in self._blocks(handle, first, stop):
                 part = out[:, at - first : at - first + len(block)]
@@ -152,15 +127,6 @@ class Cnt:
         ends = (np.stack([low, high]) - self._baseline) * self._gain
         return ends.min(axis=0), ends.max(axis=0)
 
-    def _rows(self, channels: Sequence[str] | None) -> NDArray[np.intp]:
-        if channels is None:
-            return np.arange(self.n_channels)
-        where = {name: row for row, name in enumerate(self.channels)}
-        for name in channels:
-            if name not in where:
-                raise UnknownNameError(f"channel of {self.path}:", name, self.channels)
-        return np.array([where[name] for name in channels], dtype=np.intp)
-
     def _blocks(self, handle: BinaryIO, first: int, stop: int) -> Iterable[tuple[int, NDArray[np.integer]]]:
         """(number of the first sample, stored values (samples, channels)), a piece at a time."""
         width = self.n_channels * np.dtype(self._dtype).itemsize
@@ -177,26 +143,6 @@ class Cnt:
                     remedy=_AGAIN,
                 )
             yield at, stored.reshape(n, self.n_channels)
-
-
-@dataclass(frozen=True, kw_only=True)
-class CntSource:
-    """Some channels of a ``.cnt`` file as the source of a stream; time 0 is the first sample."""
-
-    cnt: Cnt
-    channels: tuple[str, ...]
-
-    def covers(self, start: float, duration: float) -> bool:
-        """Whether the whole span was recorded."""
-        return self.cnt.covers(start, duration)
-
-    def files(self) -> tuple[Path, ...]:
-        """The file it reads from."""
-        return (self.cnt.path,)
-
-    def read(self, start: float, duration: float) -> NDArray[np.float64]:
-        """Samples (channels, times) in volts."""
-        return self.cnt.read(start, duration, channels=self.channels)
 
 
 def open_cnt(path: str | Path, *, events: bool = True) -> Cnt:
