@@ -23,7 +23,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "features": {"core", "signal", "vision"},
     "protocols": {"core"},
     "batches": {"core"},
-    "models": {"core"},
+    "models": {"core", "vision"},
     "train": {"core"},
     "metrics": {"core"},
     "report": {"core", "metrics"},

@@ -219,7 +219,9 @@ def test_bad_requests_are_one_clear_line():
         features.compute("de", signal(noise(), rate=64.0), recipe="released")
     with pytest.raises(InputError, match=r"band 'gamma' is 31\.0-50\.0 Hz.*<= 32 Hz"):
         features.compute("de", signal(noise(), rate=64.0))
-    with pytest.raises(InputError, match="was asked of a ndarray; expected a Signal, a Clip or a Recording"):
+    with pytest.raises(
+        InputError, match="was asked of a ndarray; expected a Signal, a Film, a Clip, Features or a Rec"
+    ):
         features.compute("de", noise())
     with pytest.raises(InputError, match="stream and trial were given with a signal"):
         features.compute("de", eeg, trial="1")

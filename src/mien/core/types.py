@@ -7,16 +7,18 @@ time is the last axis of a signal, and ids, never positions, say what belongs to
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-UNITS = frozenset({"V", "m", "rad", "px", "s", "Hz", "S", "Pa", "K", "V/V", "1", "log2(uV2)", "mixed"})
+UNITS = frozenset(
+    {"V", "m", "rad", "px", "s", "Hz", "S", "ohm", "Pa", "K", "V/V", "1", "log2(uV2)", "mixed", "arbitrary"}
+)
 """Units a stream or signal may carry: SI from the reader on; ``"1"`` is dimensionless, ``"mixed"`` means the
-channels differ (a table of features)."""
+channels differ (a table of features), ``"arbitrary"`` that nobody published which unit it is."""
 
 Scope = Literal["none", "recording", "fold"]
 """What a step may look at: ``none`` one window, ``recording`` one recording or trial without labels,
@@ -76,7 +78,8 @@ class Stream:
     """One device's continuous record, read lazily.
 
     ``modality`` is what was measured (``eeg``, ``eye``, ``annotation``, …); ``name`` tells streams of one
-    modality apart; ``rate`` is in samples per second; ``clock`` names the device clock it was stamped with.
+    modality apart; ``rate`` is in samples per second; ``clock`` names the device clock it was stamped with;
+    ``band`` is the range in Hz that earlier filtering has left, None where nothing is known of any.
     """
 
     name: str
@@ -87,6 +90,7 @@ class Stream:
     span: Span
     source: Source
     clock: str = "recording"
+    band: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         _require_text(self, "name", "modality", "clock")
@@ -114,11 +118,27 @@ class Stream:
         clip: Clip = function(event)
         return clip
 
+    def film(self, span: Span) -> Film:
+        """The frames of a stretch of time, from a camera's stream whose source offers ``film(start,
+        duration)``; none is read yet."""
+        function = getattr(self.source, "film", None)
+        if function is None:
+            raise ValueError(f"stream {self.name!r} has no running film")
+        film: Film = function(span.start, span.duration)
+        return film
+
     def read(self, span: Span | None = None) -> Signal:
         """The samples of a span (default: the whole stream) as a :class:`Signal`."""
         span = self.span if span is None else span
         data = self.source.read(span.start, span.duration)
-        return Signal(data=data, rate=self.rate, channels=self.channels, unit=self.unit, start=span.start)
+        return Signal(
+            data=data,
+            rate=self.rate,
+            channels=self.channels,
+            unit=self.unit,
+            start=span.start,
+            band=self.band,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -235,7 +255,8 @@ class Signal:
     """Samples in memory: ``data`` is (channels, times), real floating point.
 
     ``valid``, where given, is a boolean array (times,): False where the samples mean nothing (a blink, a lost
-    face, a saturated amplifier).
+    face, a saturated amplifier). ``band`` is the range in Hz that earlier filtering has left, None where
+    nothing is known of any.
     """
 
     data: NDArray[np.floating]
@@ -244,6 +265,7 @@ class Signal:
     unit: str = "V"
     start: float = 0.0
     valid: NDArray[np.bool_] | None = None
+    band: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "channels", tuple(self.channels))
@@ -334,6 +356,67 @@ class Clip:
             f"no frame within {tolerance:.4g} s of {time:.4f} s; the nearest is {gap:.4g} s off",
         )
         return i
+
+
+@runtime_checkable
+class FrameSource(Protocol):
+    """Where the frames of a film come from."""
+
+    def frames(self, positions: NDArray[np.intp]) -> Iterator[NDArray[np.uint8]]:
+        """RGB frames (height, width, 3) at increasing positions, one after another."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Film:
+    """A stretch of a camera's stream, its frames read when they are asked for.
+
+    Attributes
+    ----------
+    times
+        float64 (frames,): when each frame was shown, in seconds on the recording clock, strictly increasing.
+    span
+        The stretch that was asked for; the frames may cover less of it.
+    rate
+        Frames per second.
+    size
+        Width and height in px.
+    source
+        Reads frames by their positions in ``times``.
+    """
+
+    times: NDArray[np.float64]
+    span: Span
+    rate: float
+    size: tuple[int, int]
+    source: FrameSource
+
+    def __post_init__(self) -> None:
+        _require(self.times.ndim == 1, f"times must be (frames,), got {self.times.shape}")
+        _require(bool((np.diff(self.times) > 0).all()), "times of frames must increase")
+        _require(self.rate > 0, f"rate must be positive, got {self.rate}")
+        _require(isinstance(self.source, FrameSource), "source has no frames(positions)")
+
+    @property
+    def n_frames(self) -> int:
+        """Number of frames."""
+        return len(self.times)
+
+    def frames(self, positions: ArrayLike) -> Iterator[NDArray[np.uint8]]:
+        """RGB frames (height, width, 3), uint8, at increasing positions in ``times``; one in memory at a
+        time.
+
+        Raises
+        ------
+        ValueError
+            If positions do not increase or lie outside.
+        InputError
+            If a frame cannot be read.
+        """
+        wanted = np.asarray(positions, dtype=np.intp).reshape(-1)
+        inside = not len(wanted) or (wanted[0] >= 0 and wanted[-1] < self.n_frames)
+        _require(inside and bool((np.diff(wanted) > 0).all()), "positions of frames must increase, inside")
+        return self.source.frames(wanted)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -1,8 +1,9 @@
 """Feature families, found by name; nothing in here is learnt from data.
 
-A feature file offers ``INFO``, ``example()`` and one ``@registered`` function that turns the
-:class:`~mien.core.Signal` of one trial (the :class:`~mien.core.Clip` of one event where its modality is
-``face``) into :class:`~mien.core.Features`; its keywords are the options. It may also offer ``RELEASED``, the
+A feature file offers ``INFO``, ``example()`` and one ``@registered`` function that turns what ``INFO.reads``
+says into :class:`~mien.core.Features`: the :class:`~mien.core.Signal` or :class:`~mien.core.Film` of one
+trial, the :class:`~mien.core.Clip` of one event, or other features of it; its keywords are the options. It
+may also offer ``RELEASED``, the
 function of the published code, ``default_stream(**options)``, the stream of a recording it reads (else the
 one called after its modality), and ``choose_options(options, streams)``, the options where they depend on
 what a data set has.
@@ -16,12 +17,24 @@ from typing import Any
 
 import numpy as np
 
-from mien.core import Clip, Features, InputError, Recording, Registry, Signal, Stream, Trial, UnknownNameError
+from mien.core import (
+    Clip,
+    Features,
+    Film,
+    InputError,
+    Recording,
+    Registry,
+    Signal,
+    Stream,
+    Trial,
+    UnknownNameError,
+)
 from mien.features._shared import FeatureWarning, Info, missing
 
 __all__ = [
     "FeatureWarning",
     "Info",
+    "Input",
     "choose_options",
     "compute",
     "example",
@@ -30,8 +43,12 @@ __all__ = [
     "names",
     "resolve_options",
     "stream_name",
+    "upstream_options",
 ]
 
+Input = Signal | Clip | Film | Features
+"""What one call of a feature's function works on."""
+_KINDS: dict[str, type] = {"signal": Signal, "clip": Clip, "film": Film}
 RECIPES = ("corrected", "released")
 _REGISTRY = Registry("feature", "mien.features")
 
@@ -41,9 +58,9 @@ def names() -> list[str]:
     return _REGISTRY.names()
 
 
-def example(name: str) -> Signal | Clip | Recording:
+def example(name: str) -> Input | Recording:
     """A tiny made-up input for a feature."""
-    made: Signal | Clip | Recording = _REGISTRY.example(name)
+    made: Input | Recording = _REGISTRY.example(name)
     return made
 
 
@@ -126,24 +143,26 @@ def choose_options(
 
 def compute(
     name: str,
-    signal_or_recording: Signal | Clip | Recording,
+    signal_or_recording: Input | Recording,
     *,
     recipe: str = "corrected",
     stream: str | None = None,
     trial: str | None = None,
     **options: Any,
 ) -> Features:
-    """Features of a signal or clip, or of a recording trial by trial.
+    """Features of a signal, film or clip, of other features, or of a recording trial by trial.
 
     Parameters
     ----------
     name
         A registered feature, see :func:`names`.
     signal_or_recording
-        A :class:`~mien.core.Signal` is taken as one trial, a :class:`~mien.core.Clip` as one event. A
-        :class:`~mien.core.Recording` is read trial by trial, so that no window and no smoothing reaches
-        across a cut; the trials that its stream does not cover are passed over. Features of faces are made
-        of the recording's events that have an id, one after another, those that were filmed.
+        A :class:`~mien.core.Signal` or :class:`~mien.core.Film` is taken as one trial, a
+        :class:`~mien.core.Clip` as one event; :class:`~mien.core.Features` are what features of features
+        (``face_tokens``) are made of. A :class:`~mien.core.Recording` is read trial by trial, so that no
+        window and no smoothing reaches across a cut; the trials that its stream does not cover are passed
+        over. Features of clips are made of the recording's events that have an id, one after another, those
+        that were filmed.
     recipe
         ``"corrected"``: what the paper says, done right. ``"released"``: what the published code does.
     stream
@@ -168,7 +187,7 @@ def compute(
     """
     settings = resolve_options(name, recipe=recipe, **options)
     function = _function(name, recipe)
-    if isinstance(signal_or_recording, Signal | Clip):
+    if isinstance(signal_or_recording, Signal | Clip | Film | Features):
         if stream is not None or trial is not None:
             raise InputError(
                 "stream and trial were given with a signal", remedy="leave them out, or give a recording"
@@ -178,8 +197,14 @@ def compute(
     if not isinstance(signal_or_recording, Recording):
         raise InputError(
             f"{name!r} was asked of a {type(signal_or_recording).__name__}",
-            expected="a Signal, a Clip or a Recording",
+            expected="a Signal, a Film, a Clip, Features or a Recording",
         )
+    below = info(name).reads
+    if below not in _KINDS:
+        upstream = compute(
+            below, signal_or_recording, stream=stream, trial=trial, **upstream_options(name, settings)
+        )
+        return _checked(function, upstream, settings)
     recording = signal_or_recording
     there = {known: source.rate for known, source in recording.streams.items()}
     wanted = stream or stream_name(name, **choose_options(name, options, there))
@@ -191,7 +216,7 @@ def compute(
             f"stream {wanted!r} of {recording.id} is on the clock {source.clock!r}, its trials are not",
             remedy="align it first: mien.timeline.align(recording)",
         )
-    pieces = _pieces(recording, source, trial)
+    pieces = _pieces(recording, source, trial, reads=below)
     parts = [_checked(function, piece, settings) for piece in pieces]
     if not parts:
         raise InputError(
@@ -201,25 +226,40 @@ def compute(
     return _joined(parts)
 
 
-def _check_kind(name: str, given: Signal | Clip) -> None:
-    """Faces come as clips, everything else as signals."""
-    face = info(name).modality == "face"
-    if face != isinstance(given, Clip):
+def upstream_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options of the features that a feature is made of: what its own option of their name holds.
+
+    ``{}`` for a feature that reads a recording itself.
+    """
+    below = info(name).reads
+    return {} if below in _KINDS else dict(options.get(below, {}))
+
+
+def _check_kind(name: str, given: Input) -> None:
+    """Every feature has its kind of input."""
+    wanted = _KINDS.get(info(name).reads, Features)
+    if not isinstance(given, wanted):
+        of = f" of {info(name).reads!r}" if wanted is Features else ""
         raise InputError(
-            f"{name!r} was asked of a {type(given).__name__}", expected="a Clip" if face else "a Signal"
+            f"{name!r} was asked of a {type(given).__name__}",
+            expected=("a " if not of else "") + wanted.__name__ + of,
         )
 
 
-def _pieces(recording: Recording, source: Stream, trial: str | None) -> Iterator[Signal | Clip]:
-    """What a stream has of a recording's trials, or of its events where it is a camera's."""
+def _pieces(
+    recording: Recording, source: Stream, trial: str | None, *, reads: str
+) -> Iterator[Signal | Clip | Film]:
+    """What a stream has of a recording's trials, or of its events where clips are wanted."""
     trials = _trials(recording, trial)
-    if source.modality != "face":
-        yield from (source.read(t.span) for t in trials if source.covers(t.span))
+    if reads == "clip":
+        known = {t.id for t in trials}
+        for event in recording.events:
+            if event.id is not None and event.trial in known and source.shows(event):
+                yield source.clip(event)
         return
-    known = {t.id for t in trials}
-    for event in recording.events:
-        if event.id is not None and event.trial in known and source.shows(event):
-            yield source.clip(event)
+    for t in trials:
+        if source.covers(t.span):
+            yield source.film(t.span) if reads == "film" else source.read(t.span)
 
 
 def _function(name: str, recipe: str) -> Callable[..., Features]:
@@ -234,9 +274,7 @@ def _function(name: str, recipe: str) -> Callable[..., Features]:
     return released
 
 
-def _checked(
-    function: Callable[..., Features], signal: Signal | Clip, settings: Mapping[str, Any]
-) -> Features:
+def _checked(function: Callable[..., Features], signal: Input, settings: Mapping[str, Any]) -> Features:
     try:
         return function(signal, **settings)
     except ValueError as fault:

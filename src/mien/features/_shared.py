@@ -36,6 +36,9 @@ class Info:
         of the trial.
     unit, released_unit
         Unit of the values in either recipe, as text.
+    reads
+        What it is made of: a ``"signal"``, the ``"clip"`` of an event, the ``"film"`` of a trial, or the
+        features of that name.
     """
 
     version: str
@@ -44,6 +47,7 @@ class Info:
     reaches: Literal["window", "trial"]
     unit: str
     released_unit: str
+    reads: str = "signal"
 
 
 def missing(features: Features) -> dict[str, int]:

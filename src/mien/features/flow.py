@@ -21,6 +21,7 @@ INFO = Info(
     reaches="window",
     unit="u, v: % of the distance between the eyes; strain: %; apex: grey 0 to 1",
     released_unit="grey values 0 to 255, stretched by sample",
+    reads="clip",
 )
 RELEASED = _released_flow.flow
 example = _face.example_clip

@@ -44,6 +44,8 @@ class NetworkOutput:
     gate: Tensor | None = None
     auxiliary_logits: Mapping[str, Tensor] | None = None
     stream_features: Mapping[str, Tensor] | None = None
+    attention: Tensor | None = None
+    selected: Tensor | None = None
 
 
 class _Reverse(torch.autograd.Function):
