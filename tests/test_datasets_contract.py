@@ -104,6 +104,12 @@ def test_recordings_travel_to_another_process(name: str, tmp_path: Path) -> None
     again = pickle.loads(pickle.dumps(recordings[0]))  # noqa: S301  our own bytes
     trial = recordings[0].trials[0]
     for key, stream in recordings[0].streams.items():
+        if hasattr(stream.source, "film"):
+            seen = next(t for t in recordings[0].trials if stream.covers(t.span))
+            ours, theirs = stream.film(seen.span), again.streams[key].film(seen.span)
+            np.testing.assert_array_equal(theirs.times, ours.times)
+            np.testing.assert_array_equal(next(theirs.frames([2])), next(ours.frames([2])))
+            continue
         if stream.modality == "face":
             event = recordings[0].events[0]
             np.testing.assert_array_equal(again.streams[key].clip(event).frames, stream.clip(event).frames)

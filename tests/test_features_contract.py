@@ -53,21 +53,48 @@ def two_trials():
     return recording({"eeg": ("V", 200.0, ("A", "B"), Table(data, 200.0))}, spans, 30.0)
 
 
-@pytest.mark.parametrize("name", features.names())
-@pytest.mark.parametrize("recipe", ["released", "corrected"])
+def recipes(name):
+    return (
+        ["corrected", "released"] if hasattr(features._REGISTRY.module(name), "RELEASED") else ["corrected"]
+    )
+
+
+@pytest.mark.parametrize(("name", "recipe"), [(n, r) for n in features.names() for r in recipes(n)])
 def test_contract(name, recipe):
     about = features.info(name)
     assert about.scope in ("none", "recording")
-    assert about.reaches in ("window", "trial")
+    assert about.reach(recipe) in ("window", "trial")
+    assert about.reads in ("signal", "clip", "film", *features.names())
+    assert about.released_unit or recipe == "corrected"
     found = features.compute(name, features.example(name), recipe=recipe)
     assert isinstance(found, Features)
     assert found.n_windows > 0
     assert (found.extractor, found.version) == (name, about.version)
-    assert found.values.dtype == np.float64
     assert found.starts.dtype == found.durations.dtype == np.float64
-    assert np.isfinite(found.values).all()
+    assert (found.durations > 0).all()
+    assert found.valid.any()
+    if about.reads == "film":  # pictures stay pictures
+        assert found.values.dtype == np.uint8
+    elif about.reads in features.names():  # what is made of pictures may be as long as it is wide
+        assert np.issubdtype(found.values.dtype, np.floating)
+    else:
+        assert found.values.dtype == np.float64
+    numbers = np.isfinite(found.values)
+    if "instance" in found.axes:  # one that is absent is NaN all through
+        at = list(found.axes).index("instance") + 1
+        present = numbers.any(axis=tuple(range(at, numbers.ndim)))
+        assert present.any()
+        np.testing.assert_array_equal(present, numbers.all(axis=tuple(range(at, numbers.ndim))))
+    else:
+        assert numbers.all()
     again = features.compute(name, features.example(name), recipe=recipe)
     np.testing.assert_array_equal(found.values, again.values)
+
+
+@pytest.mark.parametrize("name", [n for n in features.names() if "released" not in recipes(n)])
+def test_a_feature_without_a_released_recipe_says_so(name):
+    with pytest.raises(InputError, match=f"'{name}' has no released recipe.*'corrected'"):
+        features.compute(name, features.example(name), recipe="released")
 
 
 def test_names():

@@ -224,7 +224,7 @@ def test_folders_of_others_are_left_alone(tiny_run: Path, tiny_plan: dict[str, A
         ("data.root=/nowhere/at/all", "/nowhere/at/all"),
         ('data.subjects=["9"]', "9"),
         ("features.eeg=de_lds", "no trial has usable eeg features.*mien inspect seed_vii"),
-        ("label=arousal", "label 'arousal' has 0 scales"),
+        ("label=arousal", "no trial has the ratings arousal of the label 'arousal'"),
         ("model.config.embed_dimm=8", "option of model 'maet' 'embed_dimm'; did you mean 'embed_dim'"),
         ("protocol.options.loso.foldz=3", "foldz"),
         ("selection.intensity_at_least=2", "no window has an intensity of 2.0 or more"),

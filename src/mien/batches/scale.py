@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from mien.batches.table import Table
 
-POOLED = ("window", "row", "column")
-"""Axes along which one centre and scale serve all values: seconds of a sequence, pixels of a map."""
+POOLED = ("window", "time", "instance", "token", "row", "column")
+"""Axes along which one centre and scale serve all values: seconds of a sequence, samples of a signal, faces
+of a bag and places in a face, pixels of a map."""
 LIMIT = 8.0
 """Scaled values further out than this are set to it: one noisy electrode must not fill a batch."""
 

@@ -159,7 +159,7 @@ def pair(
             block = np.full((int(usable.sum()), shapes[s]), np.nan, dtype=np.float32)
             if s in offered:
                 here = valid[s][usable]
-                block[here] = np.asarray(offered[s].values[at[s][usable]][here]).reshape(-1, shapes[s])
+                block[here] = _floats(offered[s], at[s][usable][here]).reshape(-1, shapes[s])
                 masks[s].append(here)
             else:
                 masks[s].append(np.zeros(len(block), dtype=bool))
@@ -195,6 +195,20 @@ def _shapes(
     if missing:
         raise ValueError(f"no trial has features of stream {', '.join(missing)}")
     return {s: int(np.prod([len(v) for v in a.values()], dtype=int)) for s, a in axes.items()}, axes
+
+
+def _floats(features: Features, rows: NDArray[np.int64]) -> NDArray[np.floating]:
+    """Values of some windows. Among whole numbers (the grey values of crops) an instance that is 0 all over
+    is absent and becomes NaN."""
+    values = np.asarray(features.values[rows])
+    if np.issubdtype(values.dtype, np.floating):
+        return values
+    out = values.astype(np.float32)
+    axes = list(features.axes)
+    if "instance" in axes:
+        inner = tuple(i for i in range(out.ndim) if i != 0 and axes[i] != "instance")
+        out[np.broadcast_to(~values.any(axis=inner, keepdims=True), out.shape)] = np.nan
+    return out
 
 
 def _intensity_at(

@@ -2,6 +2,7 @@
 
 from mien.core.errors import InputError, MienError, MissingPackageError, UnknownNameError
 from mien.core.files import write_whole
+from mien.core.labels import POLICIES, LabelPolicy
 from mien.core.registry import Registry, normalise_name, registered
 from mien.core.text import natural_key
 from mien.core.time import n_windows, to_samples, to_seconds
@@ -33,6 +34,7 @@ from mien.core.types import (
 
 __all__ = [
     "HELD_OUT",
+    "POLICIES",
     "AuditReport",
     "Batch",
     "Clip",
@@ -44,6 +46,7 @@ __all__ = [
     "FrameSource",
     "InputError",
     "Label",
+    "LabelPolicy",
     "MienError",
     "MissingPackageError",
     "Prediction",

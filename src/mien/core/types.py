@@ -426,7 +426,8 @@ class Features:
     Attributes
     ----------
     values
-        Array whose axes are named by ``axes``; the first is always ``"window"``.
+        Array whose axes are named by ``axes``; the first is always ``"window"``. Floating point, but for the
+        pixels of crops (uint8).
     axes
         Axis name to the labels along it, in the order of the array; ``"window"`` maps to ``()`` because its
         labels are ``starts`` and ``durations``.
@@ -438,7 +439,7 @@ class Features:
         One boolean per window.
     """
 
-    values: NDArray[np.floating]
+    values: NDArray[np.floating] | NDArray[np.uint8]
     axes: Mapping[str, tuple[str, ...]]
     starts: NDArray[np.float64]
     durations: NDArray[np.float64]

@@ -130,6 +130,8 @@ FRAME_COUNTER = 1000
 ACTION_UNITS = re.compile(r"AU\d+(, AU\d+)*")
 TYPES: dict[str, str] = {"Micro": "micro", "Macro": "macro"}
 """Word of the table, and name of a folder, to kind of event."""
+KINDS = tuple(TYPES.values())
+"""Kinds of events."""
 
 # --- face ----------------------------------------------------------------------------------------------
 

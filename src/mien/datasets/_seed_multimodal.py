@@ -15,7 +15,8 @@ from mien.datasets._seed_layout import BANDS, CHANNELS
 from mien.datasets._seed_siblings import BY_BAND, Kind, Piece, checked_piece, numbered_eye, windows_first
 from mien.datasets._seed_siblings_files import remembered
 from mien.datasets._seed_siblings_layout import SEED_CODES, SEED_N_TRAIN
-from mien.io.npz import NpzFile, read_pickle
+from mien.io.npz import NpzFile
+from mien.io.pickled import read_pickle
 
 DE_FOLDER = "eeg_used_4s"
 EYE_FOLDER = "eye_tracking_feature"

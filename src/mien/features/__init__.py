@@ -29,7 +29,7 @@ from mien.core import (
     Trial,
     UnknownNameError,
 )
-from mien.features._shared import FeatureWarning, Info, missing
+from mien.features._shared import FeatureWarning, Info, missing, outside
 
 __all__ = [
     "FeatureWarning",
@@ -38,9 +38,12 @@ __all__ = [
     "choose_options",
     "compute",
     "example",
+    "fingerprint",
     "info",
     "missing",
     "names",
+    "out_of_band",
+    "reads",
     "resolve_options",
     "stream_name",
     "upstream_options",
@@ -226,6 +229,38 @@ def compute(
     return _joined(parts)
 
 
+def out_of_band(name: str, options: Mapping[str, Any], band: tuple[float, float] | None) -> list[str]:
+    """What is wrong with asking for a feature of a signal that was filtered before.
+
+    Parameters
+    ----------
+    name, options
+        A feature and its options; bands that are not given are the feature's own.
+    band
+        ``(low, high)`` in Hz that earlier filtering has left (:class:`~mien.core.Stream`), None where nothing
+        is known of any.
+
+    Returns
+    -------
+    list of str
+        A sentence for each band of which less than half is left; none for features that have no bands.
+
+    Raises
+    ------
+    InputError
+        The option ``bands`` is no mapping of names to ``(low, high)``.
+    """
+    bands = options.get("bands", resolve_options(name).get("bands"))
+    if band is None or bands is None:
+        return []
+    try:
+        return outside(bands, band)
+    except (AttributeError, TypeError, ValueError, ZeroDivisionError):
+        raise InputError(
+            f"option 'bands' of {name!r} is {bands!r}", expected="names with [low, high] in Hz"
+        ) from None
+
+
 def upstream_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """Options of the features that a feature is made of: what its own option of their name holds.
 
@@ -233,6 +268,19 @@ def upstream_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """
     below = info(name).reads
     return {} if below in _KINDS else dict(options.get(below, {}))
+
+
+def reads(name: str) -> str:
+    """What a feature is made of in the end: a ``"signal"``, a ``"clip"`` or a ``"film"``."""
+    below = info(name).reads
+    return below if below in _KINDS else reads(below)
+
+
+def fingerprint(name: str, options: Mapping[str, Any]) -> str:
+    """What a feature depends on besides its input and options, as text: the weights of a network."""
+    function: Callable[[Mapping[str, Any]], str] | None
+    function = getattr(_REGISTRY.module(name), "fingerprint", None)
+    return "" if function is None else function(options)
 
 
 def _check_kind(name: str, given: Input) -> None:

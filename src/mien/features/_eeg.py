@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.core import Features, Signal
-from mien.features._shared import assemble, volts
+from mien.features._shared import FeatureWarning, assemble, outside, volts
 from mien.signal import band_power, differential_entropy, flat, lds_smooth
 from mien.signal.spectrum import Method
 
@@ -43,9 +44,14 @@ class BandOptions:
         self.cut = {"window_seconds": window_seconds, "stride_seconds": stride_seconds}
 
     def psd(self, signal: Signal) -> Array:
-        """Mean density of each band (windows, bands, channels) in µV²/Hz, NaN for a flat or lost channel."""
+        """Mean density of each band (windows, bands, channels) in µV²/Hz, NaN for a flat or lost channel.
+
+        A band that earlier filtering took out of the signal is a :class:`FeatureWarning`.
+        """
         data = volts(signal)
         power = 1e12 * band_power(data, rate=signal.rate, bands=self.bands, method=self.method, **self.cut)
+        if signal.band is not None and (faults := outside(self.bands, signal.band)):
+            warnings.warn("; ".join(faults), FeatureWarning, stacklevel=2)
         dead = flat(data, rate=signal.rate, **self.cut)
         power[np.broadcast_to(dead[:, None, :], power.shape)] = np.nan
         return power

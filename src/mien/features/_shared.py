@@ -31,11 +31,11 @@ class Info:
         Kind of stream it reads; ``"any"`` where it reads more than one.
     scope
         What it looks at beyond one window: nothing, or the recording.
-    reaches
+    reaches, released_reaches
         ``"window"`` where a value depends on its own window only, ``"trial"`` where it may depend on others
-        of the trial.
+        of the trial; the second is that of the recipe ``released`` where it differs.
     unit, released_unit
-        Unit of the values in either recipe, as text.
+        Unit of the values in either recipe, as text; empty for a recipe that the feature does not have.
     reads
         What it is made of: a ``"signal"``, the ``"clip"`` of an event, the ``"film"`` of a trial, or the
         features of that name.
@@ -48,21 +48,44 @@ class Info:
     unit: str
     released_unit: str
     reads: str = "signal"
+    released_reaches: Literal["window", "trial"] | None = None
+
+    def reach(self, recipe: str) -> Literal["window", "trial"]:
+        """How far a value reaches in a recipe."""
+        own = self.released_reaches if recipe == "released" else None
+        return own or self.reaches
 
 
 def missing(features: Features) -> dict[str, int]:
-    """Channels (or features) without a number, and in how many windows.
+    """Channels (or what the last axis lists) without a number, and in how many windows.
 
     A dead, flat or lost channel has NaN, never a made-up number; this lists them.
     """
     names = list(features.axes)
-    last = len(names) - 1
-    if last == 0:
+    if len(names) == 1:
         return {}
-    lost = ~np.isfinite(features.values)
-    per_window = lost.any(axis=tuple(range(1, last))) if last > 1 else lost
-    counts = per_window.sum(axis=0)
-    return {label: int(n) for label, n in zip(features.axes[names[last]], counts, strict=True) if n}
+    along = names.index("channel") if "channel" in names else len(names) - 1
+    others = tuple(i for i in range(1, len(names)) if i != along)
+    counts = (~np.isfinite(features.values)).any(axis=others).sum(axis=0)
+    return {label: int(n) for label, n in zip(features.axes[names[along]], counts, strict=True) if n}
+
+
+def outside(bands: Mapping[str, tuple[float, float]], band: tuple[float, float]) -> list[str]:
+    """A sentence for each of some bands of which less than half lies in what earlier filtering has left.
+
+    ``bands`` are name to ``(low, high)`` in Hz, ``band`` is ``(low, high)`` of what was left.
+    """
+    found = []
+    for name, (low, high) in bands.items():
+        share = max(0.0, min(high, band[1]) - max(low, band[0])) / (high - low)
+        if share < 0.5:
+            left = f"{share:.0%}" if share else "nothing"
+            found.append(
+                f"phantom {name}: earlier filtering has left {band[0]:g}-{band[1]:g} Hz of the signal, "
+                f"{left} of {low:g}-{high:g} Hz. Such power is what leaks over the edge of the filter; "
+                "leave the band out or start from raw data"
+            )
+    return found
 
 
 def volts(signal: Signal) -> Array:

@@ -1,4 +1,4 @@
-"""EDF and BDF recordings: the header at once, samples when they are asked for (through MNE)."""
+"""EDF and BDF recordings: the header at once, samples when they are asked for (through MNE), and triggers."""
 
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ from mien.core.errors import InputError
 from mien.io._content import first_bytes
 from mien.io.sampled import Sampled
 
-__all__ = ["Edf", "open_edf"]
+__all__ = ["Edf", "Status", "open_edf", "read_status"]
 
 _EXPECTED = "a recording in EDF or BDF"
 _AGAIN = "copy or download the file again"
 _HEADER, _CHANNEL = 256, 256
 _FIELDS = (("label", 16), ("sensor", 80), ("unit", 8), ("range", 32), ("filter", 80), ("samples", 8))
+_BLOCK_BYTES = 4 << 20
+"""Of a trigger channel, read at a time."""
 _ANNOTATIONS = ("EDF Annotations", "BDF Annotations")
 _VOLTS = {"V": 1.0, "mV": 1e-3, "uV": 1e-6, "\u00b5V": 1e-6, "\u03bcV": 1e-6}
 """Units of voltage in headers (both letters that look like a mu are met), in volts, as MNE reads them."""
@@ -92,7 +94,109 @@ def open_edf(path: str | Path) -> Edf:
         The file is missing, empty, cut, a web page, not EDF or BDF (EyeLink's files are also called .edf),
         interrupted (EDF+D), or holds no channel in volts; two channels have one name.
     """
-    path = Path(path)
+    head = _header(Path(path))
+    path, columns, samples = head.path, head.columns, head.samples
+    chosen, others = _chosen(path, columns, samples / head.seconds)
+    raw = _raw(path, head.width, [columns["label"][i] for i in others])
+    return Edf(
+        path=path,
+        channels=tuple(columns["label"][i] for i in chosen),
+        rate=float(samples[chosen[0]] / head.seconds),
+        n_samples=int(raw.n_times),
+        others={columns["label"][i]: why for i, why in others.items()},
+        _raw=raw,
+    )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Status:
+    """The trigger channel of a BDF recording, as runs of one value.
+
+    Attributes
+    ----------
+    rate, n_samples
+        Of the channel.
+    starts
+        int64 (runs,): first sample of each run; the first is 0.
+    values
+        int64 (runs,): the value, of those bits that were asked for.
+    """
+
+    rate: float
+    n_samples: int
+    starts: NDArray[np.int64]
+    values: NDArray[np.int64]
+
+
+def read_status(path: str | Path, *, channel: str = "Status", mask: int = 0xFFFF) -> Status:
+    """Where the trigger channel of a BDF recording changes; holds one block of records at a time.
+
+    Parameters
+    ----------
+    path
+        The file.
+    channel
+        Name of the channel, in any case.
+    mask
+        Bits that count. BioSemi keeps triggers in the lower 16; above them the amplifier tells its own state.
+
+    Raises
+    ------
+    InputError
+        The file is no whole BDF recording, or has no such channel.
+    """
+    head = _header(Path(path))
+    if head.width != 3:
+        raise InputError("has no status channel: it is EDF", file=path, expected="a recording in BDF")
+    labels = list(head.columns["label"])
+    places = [i for i, label in enumerate(labels) if label.lower() == channel.lower()]
+    if len(places) != 1:
+        raise InputError(
+            f"has {len(places) or 'no'} channel{'s' * (len(places) > 1)} {channel!r}",
+            file=path,
+            expected=f"one among {', '.join(labels)[:200]}",
+        )
+    before, n = int(head.samples[: places[0]].sum()) * 3, int(head.samples[places[0]])
+    record = int(head.samples.sum()) * 3
+    starts: list[NDArray[np.int64]] = []
+    values: list[NDArray[np.int64]] = []
+    last = -1
+    per_block = max(1, _BLOCK_BYTES // (3 * n))
+    with head.path.open("rb") as handle:
+        for first in range(0, head.n_records, per_block):
+            parts = []
+            for k in range(first, min(first + per_block, head.n_records)):
+                handle.seek(head.n_bytes + k * record + before)
+                parts.append(handle.read(3 * n))
+            raw = np.frombuffer(b"".join(parts), np.uint8).reshape(-1, 3).astype(np.int64)
+            code = (raw[:, 0] | raw[:, 1] << 8 | raw[:, 2] << 16) & mask
+            at = np.flatnonzero(np.diff(code, prepend=last))
+            starts.append(at + first * n)
+            values.append(code[at])
+            last = int(code[-1])
+    return Status(
+        rate=float(n / head.seconds),
+        n_samples=head.n_records * n,
+        starts=np.concatenate(starts),
+        values=np.concatenate(values),
+    )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Header:
+    """What a file says of itself: bytes of a sample and of the header, records, seconds of a record, what it
+    says of each channel, and samples of each channel in a record."""
+
+    path: Path
+    width: int
+    n_bytes: int
+    n_records: int
+    seconds: float
+    columns: Mapping[str, Sequence[Any]]
+    samples: NDArray[np.int64]
+
+
+def _header(path: Path) -> _Header:
     head = first_bytes(path, _HEADER, expected=_EXPECTED)
     width = _sample_bytes(path, head)
     n_bytes, n_records, seconds, n_channels = _numbers(path, head)
@@ -124,15 +228,14 @@ def open_edf(path: str | Path) -> Edf:
         )
     if not whole:
         raise InputError("holds no samples", file=path, expected=_EXPECTED)
-    chosen, others = _chosen(path, columns, samples / seconds)
-    raw = _raw(path, width, [columns["label"][i] for i in others])
-    return Edf(
+    return _Header(
         path=path,
-        channels=tuple(columns["label"][i] for i in chosen),
-        rate=float(samples[chosen[0]] / seconds),
-        n_samples=int(raw.n_times),
-        others={columns["label"][i]: why for i, why in others.items()},
-        _raw=raw,
+        width=width,
+        n_bytes=n_bytes,
+        n_records=n_records if n_records > 0 else whole,
+        seconds=seconds,
+        columns=columns,
+        samples=samples,
     )
 
 

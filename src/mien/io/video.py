@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import av.packet
     import av.video
 
-__all__ = ["Video", "open_video"]
+__all__ = ["Video", "claimed", "open_video"]
 
 _EXPECTED = "a video (.avi, .mp4, .mov, …)"
 _AGAIN = "copy or download the file again"
@@ -169,6 +169,27 @@ class Video:
                 damage = self._damage(self.damaged_at)
         if damage is not None:
             raise damage
+
+    def frames(self, positions: ArrayLike) -> Iterator[NDArray[np.uint8]]:
+        """RGB frames (height, width, 3), uint8, at increasing positions in ``times``; each decoded once, one
+        in memory at a time.
+
+        Raises
+        ------
+        InputError
+            A frame cannot be decoded: after the frames before it were given.
+        """
+        wanted = np.asarray(positions, np.intp).reshape(-1)
+        n = 0
+        for k, frame in self._decode(wanted):
+            if k != n:
+                break
+            yield frame
+            n += 1
+        if n < len(wanted):
+            raise InputError(
+                f"gives no frame for {self.times[wanted[n]]:.4f} s", file=self.path, remedy=_AGAIN
+            )
 
     # -- which frames --------------------------------------------------------------------------------------
 
@@ -331,6 +352,27 @@ def open_video(path: str | Path) -> Video:
         _by_count=found.by_count,
         _turn=turn,
     )
+
+
+def claimed(path: str | Path) -> tuple[float, float]:
+    """Seconds that a video lasts and its frames per second, as its header says; far cheaper than
+    :func:`open_video`, and not to be relied on.
+
+    Raises
+    ------
+    InputError
+        The file is missing, empty or no video.
+    """
+    path = Path(path)
+    first_bytes(path, 16, expected=_EXPECTED)
+    with _opened(path) as container:
+        stream = _stream(container, path)
+        rate = float(stream.average_rate or stream.guessed_rate or 0)
+        if stream.frames and rate:
+            return stream.frames / rate, rate
+        if stream.duration is not None:
+            return float(stream.duration * (stream.time_base or 1)), rate
+        return float(container.duration or 0) / 1e6, rate
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -23,7 +23,14 @@ from torch import Tensor, nn
 
 from mien.core import InputError, UnknownNameError
 from mien.models import _load
-from mien.models._network import NetworkOutput, by_group, check_positive, group_by_presence, stream_shapes
+from mien.models._network import (
+    NetworkOutput,
+    by_group,
+    check_heads,
+    check_positive,
+    group_by_presence,
+    stream_shapes,
+)
 
 SHAPES = {"eeg": (7, 16), "me": (16, 16)}
 OWNER = "mes_eeg_fusion"
@@ -168,8 +175,7 @@ def create(
         f"released {OWNER}", n_classes=n_classes, embed_dim=embed_dim, depth=depth, num_heads=num_heads,
         hidden=hidden,
     )  # fmt: skip
-    if embed_dim % num_heads:
-        raise InputError(f"num_heads = {num_heads}", expected=f"a divisor of the width {embed_dim}")
+    check_heads(f"released {OWNER}", embed_dim, num_heads)
     config = {
         "sizes": {s: math.prod(shape) for s, shape in found.items()},
         "shapes": {s: list(shape) for s, shape in found.items()},

@@ -20,6 +20,7 @@ from mien.models._mes_eeg_fusion_released import TransformerFusion
 from mien.models._network import (
     NetworkOutput,
     by_group,
+    check_heads,
     check_positive,
     group_by_presence,
     spread,
@@ -106,8 +107,7 @@ def create(
         OWNER, n_classes=n_classes, width=width, levels=levels, kernel=kernel, side=side,
         embed_dim=embed_dim, depth=depth, num_heads=num_heads, hidden=hidden,
     )  # fmt: skip
-    if embed_dim % num_heads:
-        raise InputError(f"num_heads = {num_heads}", expected=f"a divisor of the width {embed_dim}")
+    check_heads(OWNER, embed_dim, num_heads)
     config = {
         "sizes": {s: math.prod(shape) for s, shape in found.items()},
         "shapes": {s: list(shape) for s, shape in found.items()},

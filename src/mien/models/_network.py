@@ -248,3 +248,9 @@ def check_positive(owner: str, **values: int) -> None:
     for name, value in values.items():
         if value < 1:
             raise InputError(f"{owner}: {name} = {value}", expected="at least 1")
+
+
+def check_heads(owner: str, embed_dim: int, num_heads: int) -> None:
+    """Refuse a number of attention heads that does not divide the width."""
+    if embed_dim % num_heads:
+        raise InputError(f"{owner}: num_heads = {num_heads}", expected=f"a divisor of the width {embed_dim}")

@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from mien.core import Batch, InputError, registered
+from mien.core import Batch, registered
 from mien.models._example import example_batch
 from mien.models._network import (
     NetworkOutput,
     by_group,
+    check_heads,
     check_positive,
     group_by_presence,
     spread,
@@ -147,8 +148,7 @@ class MEsEEG(nn.Module):
             "mes_eeg", n_classes=n_classes, embed_dim=embed_dim, depth=depth, num_heads=num_heads,
             levels=levels, kernel=kernel, side=side, grid=grid,
         )  # fmt: skip
-        if embed_dim % num_heads:
-            raise InputError(f"mes_eeg: num_heads = {num_heads}", expected=f"a divisor of {embed_dim}")
+        check_heads("mes_eeg", embed_dim, num_heads)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.branches = branches(self.shapes, self.config)

@@ -9,11 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from mien.core import Batch, InputError, registered
+from mien.core import Batch, registered
 from mien.models._example import example_batch
 from mien.models._network import (
     NetworkOutput,
     by_group,
+    check_heads,
     check_positive,
     group_by_presence,
     stream_shapes,
@@ -77,10 +78,7 @@ class MEsEEGFusion(nn.Module):
             "mes_eeg_fusion", n_classes=n_classes, embed_dim=embed_dim, depth=depth, num_heads=num_heads,
             hidden=hidden,
         )  # fmt: skip
-        if embed_dim % num_heads:
-            raise InputError(
-                f"mes_eeg_fusion: num_heads = {num_heads}", expected=f"a divisor of embed_dim {embed_dim}"
-            )
+        check_heads("mes_eeg_fusion", embed_dim, num_heads)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self.fusion = CrossFusion(

@@ -27,7 +27,7 @@ N_DRAWS = 1000
 GROUP = ("system", "model", "recipe", "normalise", "modalities", "protocol")
 EXTRA = "uses the test subject's own annotation"
 ORACLE_OF = {"train": "inductive", "subject": "subject_known"}
-"""The oracle that knows as much as the normalisation tells a model."""
+"""The oracle that knows as much as the normalisation tells a model about people it never met."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -346,9 +346,12 @@ def _row(
 
 
 def _oracle(run: Run, key: Mapping[str, str], *, level: str, metric: str) -> dict[str, Any] | None:
-    if run.record["protocols"].get(key["protocol"], {}).get("leaky"):
+    protocol = run.record["protocols"].get(key["protocol"], {})
+    if protocol.get("leaky"):
         return None
-    kind = ORACLE_OF.get(key["normalise"], "")
+    # where the tested people are trained on, how they are is known whatever scales their values
+    met = "subject" not in protocol.get("held_out", ("subject",))
+    kind = "subject_known" if met else ORACLE_OF.get(key["normalise"], "")
     known = (run.record.get("oracle") or {}).get(kind) or {}
     streams = set(key["modalities"].split("+"))
     levels: Mapping[str, Any] = next((v for m, v in known.items() if set(m.split("+")) == streams), {})

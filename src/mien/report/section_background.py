@@ -237,9 +237,18 @@ def setup(story: Story) -> str:
             ],
             features,
         )
+        + (paragraph(_labels(labels)) if (labels := story.run.record.get("labels")) else "")
         + (paragraph(f"Selection: {selection.get('rule', _value(selection))}.") if selection else "")
         + "<h3>Models</h3>"
         + table(["Model", "Kind", "Recipe", "Parameters", "Settings"], models, numeric=(3,))
+    )
+
+
+def _labels(labels: Mapping[str, Any]) -> str:
+    """How ratings became classes, and how many trials that concerns."""
+    return (
+        f"Labels: {labels['policy']}. Of {labels['n_trials']} trials {labels['on_threshold']} have a rating "
+        f"exactly on the threshold; {labels['left_out']} were left out by the policy or for want of a rating."
     )
 
 

@@ -362,10 +362,21 @@ def run(
     ] = None,
     workers: Workers = None,
 ) -> None:
-    """Run a study. The same command after an interruption goes on where it stopped."""
+    """Run a study, or every variant of one. The same command after an interruption goes on where it
+    stopped."""
     from mien.run.pipeline import study as run_study
+    from mien.run.variants import run_variants, variants_of
 
     folder = out if out is not None else study.with_suffix("")
+    if variants_of(study):
+        with _bars() as tell:
+            found = run_variants(
+                study, folder, overrides=overrides or (), store=store, workers=workers, progress=tell
+            )
+        for name, path in found.items():
+            _say(f"\n{name}")
+            _summary(path)
+        return
     with _bars() as tell:
         made = run_study(
             study, folder, overrides=overrides or (), store=store, workers=workers, progress=tell

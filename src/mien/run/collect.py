@@ -64,9 +64,11 @@ def collect(out: Path, plan: Study, jobs: Sequence[Job]) -> None:
     write_importance(out / "figures", context.table, importance)
     cleaning = None if plan.clean is None else json.loads((out / ".work" / "cleaning.json").read_bytes())
     plan = plan.model_copy(update={"features": settled_parts(out, plan)})
+    labels = out / ".work" / "labels.json"
     write_json(
         out / "record.json",
-        _record(plan, context.table, context.classes, context.splits, about, fits, cleaning),
+        _record(plan, context.table, context.classes, context.splits, about, fits, cleaning)
+        | ({"labels": json.loads(labels.read_bytes())} if labels.exists() else {}),
     )
 
 
@@ -162,7 +164,7 @@ def _record(
                 "version": features.info(part.name).version,
                 "recipe": part.recipe,
                 "scope": features.info(part.name).scope,
-                "reaches": features.info(part.name).reaches,
+                "reaches": features.info(part.name).reach(part.recipe),
                 "axes": {k: list(v) for k, v in table.axes[stream].items()},
             }
             | ({"luminance": part.luminance} if part.luminance else {})

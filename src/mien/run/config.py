@@ -23,7 +23,7 @@ from pydantic import (
     model_validator,
 )
 
-from mien.core import InputError, MienError, normalise_name
+from mien.core import POLICIES, InputError, LabelPolicy, MienError, normalise_name
 from mien.run import cuts
 from mien.signal import cleaning
 from mien.signal.cleaning import Step
@@ -108,6 +108,16 @@ class SamplesPart(_Part):
         return self
 
 
+class PolicyPart(_Part):
+    """``[policy]``: how ratings become the classes of ``label``; what is not given is as in the policy of
+    that name, if there is one."""
+
+    dimensions: tuple[str, ...] | None = None
+    threshold: float | None = None
+    boundary: Literal["high", "low", "drop"] | None = None
+    rater: Literal["self", "stimulus"] | None = None
+
+
 class SelectionPart(_Part):
     """``[selection]``: which training windows are learnt from, by the subject's continuous rating."""
 
@@ -162,6 +172,7 @@ class Study(_Part):
     seeds: tuple[int, ...] = (0,)
     threads: int = Field(default=1, ge=1, le=256)
     label: str = "emotion"
+    policy: PolicyPart | None = None
     data: DataPart
     clean: CleanPart | None = None
     features: dict[str, FeaturePart]
@@ -199,8 +210,12 @@ class Study(_Part):
         for where, values in once.items():
             if len(set(values)) != len(values):
                 raise ValueError(f"{where} names one thing twice")
+        if self.samples.of == "event" and (off := [s for s, f in self.features.items() if f.luminance]):
+            raise ValueError(f"features.{off[0]}.luminance is for windows of whole clips, not for events")
         if self.samples.of == "window" and (named := [s for s, f in self.features.items() if f.cut]):
             raise ValueError(f'features.{named[0]}.cut is for events; add [samples] with of = "event"')
+        if self.policy is not None:
+            self.label_policy  # noqa: B018 - an impossible one is told here
         for name in self.protocol.options:
             if name not in self.protocol.names:
                 raise ValueError(f"protocol.options.{name} belongs to no protocol in protocol.names")
@@ -213,6 +228,18 @@ class Study(_Part):
         return tuple(tuple(s for s in self.features if s in subset) for subset in given)
 
     @property
+    def label_policy(self) -> LabelPolicy | None:
+        """How ratings become classes; None where ``label`` is no policy's name and ``[policy]`` is absent."""
+        base = POLICIES.get(self.label)
+        if self.policy is None:
+            return base
+        given = {k: v for k, v in self.policy.model_dump().items() if v is not None}
+        try:
+            return dataclasses.replace(base or LabelPolicy(name=self.label), **given)
+        except InputError as fault:
+            raise ValueError(f"policy: {fault}") from None
+
+    @property
     def streams(self) -> tuple[str, ...]:
         """All streams that any subset uses, in the order of ``[features]``."""
         return tuple(s for s in self.features if any(s in subset for subset in self.subsets))
@@ -222,7 +249,12 @@ class Study(_Part):
         return TrainConfig(**{**self.train, "seed": seed, "threads": self.threads})
 
 
-def load_study(source: str | Path | Mapping[str, Any], overrides: Sequence[str] = ()) -> Study:
+def load_study(
+    source: str | Path | Mapping[str, Any],
+    overrides: Sequence[str] = (),
+    *,
+    changes: Mapping[str, Any] | None = None,
+) -> Study:
     """Read and check a study.
 
     Parameters
@@ -232,6 +264,8 @@ def load_study(source: str | Path | Mapping[str, Any], overrides: Sequence[str] 
         elsewhere to the working folder; the study has it in full.
     overrides
         ``key=value`` with dotted keys; values are TOML (``seeds=[0,1]``), bare words are text.
+    changes
+        What a variant changes: dotted keys to values. With it, the file's table of variants is left aside.
 
     Raises
     ------
@@ -243,8 +277,12 @@ def load_study(source: str | Path | Mapping[str, Any], overrides: Sequence[str] 
         raw = json.loads(json.dumps(source, default=str))
     else:
         name = Path(source)
-        raw = _read(name)
+        raw = read_raw(name)
         _move_root(raw, name.parent)
+    if changes is not None:
+        raw.pop("variants", None)
+        for key, value in changes.items():
+            _set(raw, key, value, f"variant's key {key!r}")
     for text in overrides:
         _override(raw, text)
     _move_root(raw, Path.cwd())
@@ -263,7 +301,14 @@ def _move_root(raw: dict[str, Any], folder: Path) -> None:
         data["root"] = os.path.abspath(folder / Path(data["root"]).expanduser())
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_raw(path: Path) -> dict[str, Any]:
+    """What is in a TOML file.
+
+    Raises
+    ------
+    InputError
+        It cannot be read, or is not TOML.
+    """
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -284,13 +329,18 @@ def _override(raw: dict[str, Any], text: str) -> None:
         parsed: Any = tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
         parsed = value
-    *path, last = key.strip().split(".")
+    _set(raw, key.strip(), parsed, f"override {text!r}")
+
+
+def _set(raw: dict[str, Any], key: str, value: Any, what: str) -> None:
+    """Put a value at a key with dots."""
+    *path, last = key.split(".")
     at = raw
     for part in path:
         at = at.setdefault(part, {})
         if not isinstance(at, dict):
-            raise InputError(f"override {text!r}: {part!r} is not a table")
-    at[last] = parsed
+            raise InputError(f"{what}: {part!r} is not a table")
+    at[last] = value
 
 
 def _explain(fault: ValidationError, whole: type[BaseModel] | None = None) -> str:
@@ -315,6 +365,7 @@ def _known_keys(location: tuple[int | str, ...]) -> list[str]:
         "data": DataPart,
         "clean": CleanPart,
         "samples": SamplesPart,
+        "policy": PolicyPart,
         "selection": SelectionPart,
         "model": ModelPart,
         "protocol": ProtocolPart,
@@ -356,7 +407,7 @@ def _check_names(study: Study, file: str | Path) -> None:
                 file=file,
                 remedy=f"use {key}s" if key == "seed" else "use threads",
             )
-    for key in ("sizes", "shapes", "n_classes", "n_domains", "seed"):
+    for key in ("sizes", "shapes", "axes", "n_classes", "n_domains", "seed"):
         if key in study.model.config:
             raise InputError(f"model.config.{key} follows from the study", file=file, remedy="leave it out")
     types = get_type_hints(TrainConfig)
@@ -381,7 +432,7 @@ def load_steps(path: str | Path) -> tuple[Step, ...]:
         The file is missing or not TOML, a key, step or parameter is unknown, a value is impossible.
     """
     try:
-        return CleanPart.model_validate(_read(Path(path))).parsed
+        return CleanPart.model_validate(read_raw(Path(path))).parsed
     except ValidationError as fault:
         raise InputError(_explain(fault, CleanPart), file=path, remedy="see docs/studies.md") from None
 

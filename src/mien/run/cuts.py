@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection
 from dataclasses import replace
 
-from mien.core import Clip, Event, Recording, Signal, Span, Stream, Trial
+from mien.core import Clip, Event, Film, Recording, Signal, Span, Stream, Trial
 
 FACE = "face"
 """Modality of streams of frames, which are read event by event."""
@@ -60,18 +60,20 @@ def span_of(cut: str | None, piece: Trial) -> Span:
     return Span(start=start, duration=seconds)
 
 
-def recorded(stream: Stream, cut: str | None, piece: Trial) -> bool:
-    """Whether a stream has what is to be read of a trial or event."""
-    if stream.modality == FACE:
+def recorded(stream: Stream, cut: str | None, piece: Trial, *, reads: str = "signal") -> bool:
+    """Whether a stream has what features read (a signal, a film, or the clip of an event) of a trial or
+    event."""
+    if reads == "clip":
         return piece.event is not None and stream.shows(piece.event)
     return stream.covers(span_of(cut, piece))
 
 
-def read(stream: Stream, cut: str | None, piece: Trial) -> Signal | Clip:
-    """The signal of a trial or around an event, or the frames of an event."""
-    if stream.modality == FACE and piece.event is not None:
+def read(stream: Stream, cut: str | None, piece: Trial, *, reads: str = "signal") -> Signal | Clip | Film:
+    """The signal or film of a trial or around an event, or the frames of an event."""
+    if reads == "clip" and piece.event is not None:
         return stream.clip(piece.event)
-    return stream.read(span_of(cut, piece))
+    span = span_of(cut, piece)
+    return stream.film(span) if reads == "film" else stream.read(span)
 
 
 def by_event(recording: Recording, kinds: Collection[str]) -> Recording:

@@ -11,13 +11,11 @@ from typing import Any
 
 from mien import features
 from mien.core import (
-    Clip,
     Event,
     Features,
     InputError,
     MienError,
     Recording,
-    Signal,
     Span,
     Stream,
     Trial,
@@ -68,6 +66,15 @@ class FeatureSpec:
             cut=self.cut or cuts.DEFAULT[self.recipe],
         )  # fmt: skip
 
+    @property
+    def upstream(self) -> FeatureSpec | None:
+        """The features that these are made of; None where they are made of a stream itself."""
+        below = features.info(self.name).reads
+        if below == features.reads(self.name):
+            return None
+        options = features.upstream_options(self.name, self.options)
+        return replace(self, name=below, options=options).resolved()
+
 
 def settle(specs: Iterable[FeatureSpec], recordings: Iterable[Recording]) -> list[FeatureSpec]:
     """Specs resolved, and what depends on the data set chosen by the streams of its recordings."""
@@ -108,18 +115,26 @@ class _Job:
     recording: Recording
     trial: Trial
     parts: KeyParts
+    below: _Job | None = None
 
     @property
     def stream(self) -> Stream:
         return self.recording.streams[str(self.spec.stream)]
 
     @property
-    def key(self) -> tuple[str, str, Span]:
+    def key(self) -> tuple[str, str, Span, str]:
         """What is read: jobs that share it are read once."""
-        return self.trial.id, self.stream.name, cuts.span_of(self.spec.cut, self.trial)
+        below = self.below.parts.key if self.below else ""
+        return self.trial.id, self.stream.name, cuts.span_of(self.spec.cut, self.trial), below
 
-    def read(self) -> Signal | Clip:
-        return cuts.read(self.stream, self.spec.cut, self.trial)
+    def read(self, store: Store) -> features.Input:
+        below = self.below
+        if below is not None:
+            return store.get_or_make(below.parts, lambda: below.make(below.read(store)))
+        return cuts.read(self.stream, self.spec.cut, self.trial, reads=features.reads(self.spec.name))
+
+    def make(self, read: features.Input) -> Features:
+        return features.compute(self.spec.name, read, recipe=self.spec.recipe, **self.spec.options)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -191,6 +206,13 @@ def extract(
     return {(m, trial): store.get(parts) for m, trial, parts in wanted if (m, trial) not in failed}
 
 
+def compute_from(spec: FeatureSpec, read: features.Input) -> Features:
+    """Features of what was read of a trial, with those that they are made of; nothing is stored."""
+    if (upstream := spec.upstream) is not None:
+        read = compute_from(upstream, read)
+    return features.compute(spec.name, read, recipe=spec.recipe, **spec.options)
+
+
 def _refuse_repeats(what: str, found: list[str]) -> None:
     repeated = sorted({x for x in found if found.count(x) > 1}) if len(set(found)) < len(found) else []
     if repeated:
@@ -215,12 +237,12 @@ def _jobs(
         for recording in recordings
         if (stream := recording.streams.get(str(spec.stream))) is not None
         for trial in recording.trials
-        if cuts.recorded(stream, spec.cut, trial)
+        if cuts.recorded(stream, spec.cut, trial, reads=features.reads(spec.name))
     ]
     files: dict[tuple[int, str], tuple[str, ...]] = {}  # of a stream, or of an event's frames
 
     def key(trial: Trial, stream: Stream) -> tuple[int, str]:
-        return id(stream), trial.id if stream.modality == cuts.FACE else ""
+        return id(stream), trial.id if stream.modality == cuts.FACE and trial.event is not None else ""
 
     for _, recording, trial, stream in wanted:
         if key(trial, stream) not in files:
@@ -229,14 +251,21 @@ def _jobs(
     with veiled(stream.source for _, _, _, stream in wanted):
         prints = fingerprints(sorted({path for paths in files.values() for path in paths}), store, workers)
     return [
-        _Job(
-            spec=spec,
-            recording=recording,
-            trial=trial,
-            parts=_parts(spec, recording, trial, stream, tuple(prints[p] for p in files[key(trial, stream)])),
-        )
+        _job(spec, recording, trial, stream, tuple(prints[p] for p in files[key(trial, stream)]))
         for spec, recording, trial, stream in wanted
     ]
+
+
+def _job(
+    spec: FeatureSpec, recording: Recording, trial: Trial, stream: Stream, sources: tuple[str, ...]
+) -> _Job:
+    """A job with those that make what it is made of."""
+    upstream = spec.upstream
+    below = None if upstream is None else _job(upstream, recording, trial, stream, sources)
+    parts = _parts(spec, recording, trial, stream, sources)
+    if below is not None:
+        parts = replace(parts, upstream=(below.parts.key,))
+    return _Job(spec=spec, recording=recording, trial=trial, parts=parts, below=below)
 
 
 def stream_files(recording: Recording, stream: Stream, *, event: Event | None = None) -> tuple[str, ...]:
@@ -272,6 +301,8 @@ def _parts(
         "channels": stream.channels,
         "reader": str(getattr(stream.source, "version", "")),
     }
+    if weights := features.fingerprint(spec.name, spec.options):
+        parameters["weights"] = weights
     if event is not None:
         parameters["event"] = [event.span.start, event.apex, event.span.stop]
     return KeyParts(
@@ -341,14 +372,13 @@ def _run(task: list[_Job], store: Store) -> list[_Fault]:
     from threadpoolctl import threadpool_limits
 
     faults = []
-    read: tuple[tuple[str, str, Span], Any] | None = None
+    read: tuple[tuple[str, str, Span, str], Any] | None = None
     with threadpool_limits(1):  # one thread each: the same bytes and no crowding for any number of workers
         for job in task:
             try:
                 if read is None or read[0] != job.key:
-                    read = (job.key, job.read())
-                signal = read[1]
-                made = features.compute(job.spec.name, signal, recipe=job.spec.recipe, **job.spec.options)
+                    read = (job.key, job.read(store))
+                made = job.make(read[1])
             except MienError as fault:
                 faults.append(_Fault(modality=job.spec.modality, trial=job.trial.id, text=str(fault)))
             else:

@@ -10,7 +10,6 @@ import numpy as np
 
 from mien import features
 from mien.core import Features, InputError, Recording, UnknownNameError, natural_key, normalise_name
-from mien.run import cuts
 from mien.run.cleaning import RAW, write_pages
 from mien.run.events import choose_events
 from mien.run.extract import FeatureSpec, extract
@@ -77,7 +76,7 @@ def write_features(
         write_pages(cleaned, out / "cleaning")
     if events:
         recordings = choose_events(recordings, None, name=name, root=root)
-    elif face := [s.name for s in specs if features.info(s.name).modality == cuts.FACE]:
+    elif face := [s.name for s in specs if features.reads(s.name) == "clip"]:
         raise InputError(f"{face[0]!r} is made of the frames of coded events", remedy="add --events")
     faults = [str(fault).removesuffix(" (left out)") for fault in found if fault.severity == "left out"]
     made = extract(

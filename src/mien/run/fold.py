@@ -235,7 +235,8 @@ def fit_fold(context: Context, job: Job, *, checkpoint: Path) -> tuple[dict[str,
         arrays[f"rows/{name}"] = rows
         arrays[f"probability/{name}"] = np.asarray(probability, dtype=np.float32)
         record["subsets"][name] = {"temperature": temperature, "coupling": coupling, "n_test": len(rows)}
-    if job.control == "none" and models.kind(job.model) == "network":
+    own = job.model == study.model.name
+    if own and job.control == "none" and models.kind(job.model) == "network":
         arrays |= {f"importance/{s}": v for s, v in importance(network, batch(test_rows)).items()}
     if job.control == "shuffled":
         arrays["labels"] = labels
@@ -268,6 +269,8 @@ def make_model(context: Context, job: Job, *, n_domains: int, seed: int) -> Any:
             config["shapes"] = {
                 s: tuple(len(labels) for labels in context.table.axes[s].values()) for s in job.streams
             }
+        if models.takes(job.model, "axes", recipe=system.recipe if own else "corrected"):
+            config["axes"] = {s: tuple(context.table.axes[s]) for s in job.streams}
         if context.study.train.get("domain_weight", 0.0):
             config["n_domains"] = n_domains
     return models.create(

@@ -16,6 +16,7 @@ from mien.core import Features, InputError, MienError, Recording, Signal, write_
 from mien.run import cuts
 from mien.run.checkpoint import Answer, open_checkpoint
 from mien.run.config import FeaturePart
+from mien.run.extract import compute_from
 from mien.run.fold_values import without_light
 from mien.run.given import Given, given
 from mien.run.prepare import dropped_clip, spec_of
@@ -150,14 +151,15 @@ def _features(
     faults = []
     for stream in meta["streams"]:
         spec = spec_of(stream, FeaturePart.model_validate(meta["features"][stream])).resolved()
+        reads = features.reads(spec.name)
         expected = {k: tuple(v) for k, v in meta["axes"][stream] if k != "window"}
         for recording in recordings:
             source = recording.streams.get(str(spec.stream))
             for trial in recording.trials if source is not None else ():
-                if source is None or not cuts.recorded(source, spec.cut, trial):
+                if source is None or not cuts.recorded(source, spec.cut, trial, reads=reads):
                     continue
                 try:
-                    signal = cuts.read(source, spec.cut, trial)
+                    signal = cuts.read(source, spec.cut, trial, reads=reads)
                     if isinstance(signal, Signal):
                         signal = without_light(
                             signal,
@@ -166,7 +168,7 @@ def _features(
                             about=meta.get("luminance", {}),
                             state=state,
                         )
-                    found = features.compute(spec.name, signal, recipe=spec.recipe, **spec.options)
+                    found = compute_from(spec, signal)
                     if {k: v for k, v in found.axes.items() if k != "window"} != expected:
                         raise InputError(
                             f"the {stream} features have other axes than those the model was trained on",

@@ -23,6 +23,7 @@ from mien.run.config import FeaturePart, Study
 from mien.run.events import choose_events, events_frame
 from mien.run.extract import FeatureSpec, extract, settle
 from mien.run.files import write_json, write_parquet
+from mien.run.labels import is_nominal, labelled
 from mien.run.luminance import prepare_folds
 from mien.run.packed import save_table
 from mien.run.selection import select
@@ -60,6 +61,11 @@ def prepare(out: Path, plan: Study, *, store: Path, workers: int, tell: Progress
     if plan.samples.of == "event":
         recordings = choose_events(recordings, plan.samples.kinds, name=plan.data.name, root=plan.data.root)
     dropped = [dropped_file(fault, plan.data.root) for fault in faults if fault.severity == "left out"]
+    policy = plan.label_policy
+    if policy is not None and (plan.policy is not None or not is_nominal(recordings, plan.label)):
+        recordings, unlabelled, told = labelled(recordings, policy)
+        dropped += unlabelled
+        write_json(work / "labels.json", told)
     made, unusable = extract_features(plan, recordings, store, workers=workers, tell=tell)
     dropped += unusable
     trials = [t for r in recordings for t in r.trials]
@@ -326,14 +332,18 @@ def _filled_values(table: Table) -> Iterable[dict[str, Any]]:
     """Single values that are no numbers (a dead electrode) in windows that are used, trial by trial."""
     trials = np.array([s.trial for s in table.samples])
     for stream, values in table.inputs.items():
-        holes = np.where(table.present[stream], (~np.isfinite(values)).sum(axis=1), 0)
+        bag = len(table.axes[stream].get("instance", ()))  # how many instances a sample has, 0: it is no bag
+        missing = ~np.isfinite(values)
+        if bag:
+            missing = missing.reshape(len(values), bag, -1).all(axis=2)
+        holes = np.where(table.present[stream], missing.sum(axis=1), 0)
         for trial in dict.fromkeys(trials[holes > 0].tolist()):
             here = trials == trial
             yield {
-                "what": f"{stream} value",
+                "what": f"{stream} instance" if bag else f"{stream} value",
                 "id": trial,
                 "subject": str(table.subjects[here][0]),
-                "reason": "not a number, the mean takes its place",
+                "reason": "nothing found" if bag else "not a number, the mean takes its place",
                 "count": int(holes[here].sum()),
             }
 

@@ -18,6 +18,7 @@ independent, so the log-likelihood ratio needs one inverse per trial length and 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -30,7 +31,13 @@ KINDS = ("inductive", "subject_known", "stimulus_known")
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Model:
-    """The data [subject, clip, window, source] and what generated them."""
+    """The data [subject, clip, window, source] and what generated them.
+
+    ``labels`` are (clips,), or (subjects, clips) where each subject has classes of its own. ``class_share``
+    (clips, classes) is how likely each class is for a clip; by default a clip has the one class of
+    ``labels``, and it is needed where these differ by subject. ``state_sd`` is of a constant that belongs to
+    one trial of one subject; nobody knows it.
+    """
 
     z: NDArray[np.floating]
     intensity: NDArray[np.floating]
@@ -43,6 +50,8 @@ class Model:
     fingerprint_sd: float
     noise_sd: float
     noise_ar: float
+    state_sd: float = 0.0
+    class_share: NDArray[np.floating] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,17 +75,57 @@ def score(model: Model, *, kind: str, sources: NDArray[np.int64], level: Literal
     level
         ``"window"``: one window at a time; ``"trial"``: all windows of a trial together.
     """
+    return pooled(hits(model, kind=kind, sources=sources, level=level), sizes(model, level))
+
+
+def sizes(model: Model, level: Literal["window", "trial"]) -> NDArray[np.float64]:
+    """(subjects, clips): how many cases each trial counts for."""
+    each = 1.0 if level == "trial" else model.n_windows.astype(np.float64)
+    return np.array(np.broadcast_to(each, model.z.shape[:2]))
+
+
+def pooled(right: NDArray[np.floating], size: NDArray[np.floating]) -> Score:
+    """Score from how many cases there are and how many are right, both (subjects, clips)."""
+    total = size.sum()
+    accuracy = right.sum() / total
+    return Score(accuracy=float(accuracy), se=_standard_error(right - accuracy * size, size), n=int(total))
+
+
+def hits(
+    model: Model,
+    *,
+    kind: str,
+    sources: NDArray[np.int64],
+    level: Literal["window", "trial"],
+    merged: Sequence[int] | None = None,
+    labels: NDArray[np.int64] | None = None,
+) -> NDArray[np.float64]:
+    """(subjects, clips): how many windows of each trial are named rightly, or whether the trial is.
+
+    Parameters are those of :func:`score`, and:
+
+    merged
+        For each class, the number of the wider class that is asked for.
+    labels
+        What is right instead of the model's labels, in the numbers of ``merged`` if that is given.
+    """
     if kind not in KINDS:
         raise ValueError(f"kind must be one of {KINDS}, got {kind!r}")
     x = model.z[..., sources]
     if kind != "inductive":
         x = x - model.offset[:, None, None, sources]
-    constant = {
-        "inductive": model.offset_sd**2 + model.fingerprint_sd**2,
-        "subject_known": model.fingerprint_sd**2,
-        "stimulus_known": 0.0,
-    }[kind]
-    hits = np.zeros(model.z.shape[:2])
+    constant = (
+        model.state_sd**2
+        + {
+            "inductive": model.offset_sd**2 + model.fingerprint_sd**2,
+            "subject_known": model.fingerprint_sd**2,
+            "stimulus_known": 0.0,
+        }[kind]
+    )
+    groups = np.arange(len(model.pattern)) if merged is None else np.asarray(merged)
+    right = groups[model.labels] if labels is None else np.asarray(labels)
+    right = np.broadcast_to(right, model.z.shape[:2])
+    out = np.zeros(model.z.shape[:2])
     for length in np.unique(model.n_windows):
         clips = np.flatnonzero(model.n_windows == length)
         data, felt = x[:, clips, :length], model.intensity[:, clips, :length]
@@ -90,14 +139,15 @@ def score(model: Model, *, kind: str, sources: NDArray[np.int64], level: Literal
             log_likelihood = _by_class(
                 model.pattern[:, sources], data, felt, np.linalg.inv(covariance), level
             )
-        truth = model.labels[clips].reshape((1, -1) + (1,) * (log_likelihood.ndim - 3))
-        right = log_likelihood.argmax(axis=-1) == truth
-        hits[:, clips] = right if level == "trial" else right.sum(axis=-1)
-    size = np.broadcast_to(1.0 if level == "trial" else model.n_windows.astype(np.float64), hits.shape)
-    accuracy = hits.sum() / size.sum()
-    return Score(
-        accuracy=float(accuracy), se=_standard_error(hits - accuracy * size, size), n=int(size.sum())
-    )
+        if merged is not None:
+            log_likelihood = np.stack(
+                [logsumexp(log_likelihood[..., groups == g], axis=-1) for g in range(groups.max() + 1)],
+                axis=-1,
+            )
+        truth = right[:, clips].reshape((len(right), len(clips)) + (1,) * (log_likelihood.ndim - 3))
+        found = log_likelihood.argmax(axis=-1) == truth
+        out[:, clips] = found if level == "trial" else found.sum(axis=-1)
+    return out
 
 
 def _weigh(
@@ -130,16 +180,20 @@ def _over_known_clips(
 ) -> NDArray[np.floating]:
     """Log-likelihood of each class, a mixture over clips with mean ``fingerprint + felt * pattern``."""
     ones = np.ones_like(felt)
-    pattern, fingerprint = model.pattern[model.labels][:, sources], model.fingerprint[:, sources]
-    by_clip = (
+    pattern, fingerprint = model.pattern[:, sources], model.fingerprint[:, sources]
+    share = np.eye(len(pattern))[model.labels] if model.class_share is None else model.class_share
+    of_clip = (
         _weigh(data, ones, inverse, level) @ fingerprint.T
-        + _weigh(data, felt, inverse, level) @ pattern.T
         - 0.5 * _weigh(ones[..., None], ones, inverse, level) * (fingerprint**2).sum(axis=1)
-        - _weigh(felt[..., None], ones, inverse, level) * (fingerprint * pattern).sum(axis=1)
-        - 0.5 * _weigh(felt[..., None], felt, inverse, level) * (pattern**2).sum(axis=1)
-    )
-    classes = range(len(model.pattern))
-    return np.stack([logsumexp(by_clip[..., model.labels == k], axis=-1) for k in classes], axis=-1)
+    )  # fmt: skip
+    of_class = _by_class(pattern, data, felt, inverse, level)
+    both = _weigh(felt[..., None], ones, inverse, level)
+    out = []
+    for k in range(len(pattern)):
+        clips = np.flatnonzero(share[:, k] > 0)
+        by_clip = of_clip[..., clips] - both * (fingerprint[clips] @ pattern[k]) + np.log(share[clips, k])
+        out.append(of_class[..., k] + logsumexp(by_clip, axis=-1))
+    return np.stack(out, axis=-1)
 
 
 def _standard_error(residual: NDArray[np.floating], size: NDArray[np.floating]) -> float:
