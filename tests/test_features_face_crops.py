@@ -356,3 +356,16 @@ def test_faces_of_a_written_video_through_a_recording(tmp_path) -> None:
     corner, middle = found.values[0, :, :, :3, :3], found.values[0, :, :, 28:36, 28:36]
     assert corner[:, 0].mean() < corner[:, 2].mean()
     assert middle[:, 0].mean() > 1.2 * middle[:, 2].mean()
+
+
+def test_a_video_file_that_is_cut_off(tmp_path) -> None:
+    path = tmp_path / "cut.avi"
+    write_trial(path, seed=1, subject=1, trial=1, sources=np.zeros((3, 4)), shown=[], seconds=9.0)
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+    video = open_video(path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FeatureWarning)  # the last frame may be incomplete, or missing
+        found = crops(film(video, seconds=9.0, rate=50.0, times=video.times, size=video.size))
+    np.testing.assert_array_equal(found.valid, [True, True, False])
+    assert present(found)[0].all()

@@ -123,8 +123,17 @@ def write_folder(
 def _run(write_part: Callable[..., str], calls: Sequence[tuple[Any, ...]], *, workers: int) -> Iterator[str]:
     if workers == 1 or len(calls) == 1:
         for call in calls:
-            yield write_part(*call)
+            yield _on_one_thread(write_part, call)
         return
     with process_pool(min(workers, len(calls))) as pool:
-        for future in as_completed([pool.submit(write_part, *call) for call in calls]):
+        for future in as_completed([pool.submit(_on_one_thread, write_part, call) for call in calls]):
             yield future.result()
+
+
+def _on_one_thread(write_part: Callable[..., str], call: tuple[Any, ...]) -> str:
+    """A part is written by one thread of BLAS: the arrays are small, and the processes do not crowd each
+    other."""
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1):
+        return write_part(*call)

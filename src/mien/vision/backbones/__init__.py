@@ -108,7 +108,7 @@ def tokens_of(
     checkpoint
         Keep no activations of the backbone for the backward pass but compute them again there, one micro
         batch after another (Chen et al. 2016, "Training deep nets with sublinear memory cost"): a step holds
-        the activations of one micro batch, and takes about a third longer.
+        the activations of one micro batch, and takes one more forward pass.
     frozen
         No gradient into the backbone, which is in evaluation mode meanwhile: nothing of it is kept.
 
