@@ -40,7 +40,10 @@ STUDIES = [(page.name, text) for page in PAGES for text in blocks(page, "toml")]
 def test_every_study_in_the_documents_can_be_loaded(tmp_path: Path, page: str, text: str):
     file = tmp_path / "study.toml"
     file.write_text(text, encoding="utf-8")
-    study = config.load_study(file)
+    variants = tomllib.loads(text).get("variants", {})
+    for changes in variants.values():
+        assert config.load_study(file, changes=changes)
+    study = config.load_study(file, changes={} if variants else None)
     again = config.load_study(tomllib.loads(config.to_toml(study)))
     assert again == study
 
@@ -69,6 +72,7 @@ def real_keys() -> dict[str, Any]:
         "clean": config.CleanPart,
         "features": config.FeaturePart,
         "samples": config.SamplesPart,
+        "policy": config.PolicyPart,
         "selection": config.SelectionPart,
         "model": config.ModelPart,
         "protocol": config.ProtocolPart,

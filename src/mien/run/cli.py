@@ -120,6 +120,8 @@ def simulate(
     seed: Annotated[int, typer.Option(min=0, help="Same seed, same bytes.")],
     subjects: Annotated[int | None, typer.Option(min=1, help="How many people.")] = None,
     clips: Annotated[int | None, typer.Option(help="How many clips everybody sees.")] = None,
+    trials: Annotated[int | None, typer.Option(help="How many trials everybody has (deap).")] = None,
+    video_subjects: Annotated[int | None, typer.Option(help="How many people are filmed (deap).")] = None,
     seconds: Annotated[float | None, typer.Option(help="Mean length of a clip.")] = None,
     rate: Annotated[
         float | None, typer.Option(help="Samples per second of the EEG, where it can be chosen.")
@@ -138,6 +140,8 @@ def simulate(
     given = {
         "subjects": subjects,
         "clips": clips,
+        "trials": trials,
+        "video_subjects": video_subjects,
         "seconds": seconds,
         "rate": rate,
         "effect": effect,

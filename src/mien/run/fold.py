@@ -191,6 +191,8 @@ def fit_fold(context: Context, job: Job, *, checkpoint: Path) -> tuple[dict[str,
     }
     if luminance_saw is not None:
         record["saw"]["luminance"] = luminance_saw
+    if not len(learn):
+        return _nothing_learnt(context, job, record, labels)
     if models.kind(job.model) == "network":
         network = make_model(context, job, n_domains=len(people), seed=_seed(job))
         config = study.train_config(seed=_seed(job))
@@ -241,6 +243,27 @@ def fit_fold(context: Context, job: Job, *, checkpoint: Path) -> tuple[dict[str,
     if job.control == "shuffled":
         arrays["labels"] = labels
     return arrays, record
+
+
+def _nothing_learnt(
+    context: Context, job: Job, record: dict[str, Any], labels: NDArray[np.int64]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The result of a fold whose training samples have none of the streams: it answers nothing."""
+    none = {"temperature": 1.0, "coupling": 0.0, "n_test": 0}
+    arrays: dict[str, Any] = {"labels": labels} if job.control == "shuffled" else {}
+    for subset in job.subsets:
+        name = "+".join(subset)
+        arrays[f"rows/{name}"] = np.empty(0, dtype=np.int64)
+        arrays[f"probability/{name}"] = np.empty((0, len(context.classes)), dtype=np.float32)
+    record["saw"] |= {"epoch": "fixed", "temperature": "fixed"}
+    about: dict[str, Any] = {
+        "epoch": None,
+        "n_parameters": 0,
+        "history": {},
+        "config": {},
+        "couples_samples": False,
+    }
+    return arrays, record | about | {"subsets": {"+".join(s): dict(none) for s in job.subsets}}
 
 
 def tune_prompts(

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mien import batches, datasets, protocols
+from mien import batches, datasets, features, protocols
 from mien.batches import Table
 from mien.core import InputError, Recording, Signal, Trial, write_whole
 from mien.datasets import DatasetWarning, Fault
@@ -60,6 +60,7 @@ def prepare(out: Path, plan: Study, *, store: Path, workers: int, tell: Progress
         write_json(work / "cleaning.json", summary(cleaned))
     if plan.samples.of == "event":
         recordings = choose_events(recordings, plan.samples.kinds, name=plan.data.name, root=plan.data.root)
+    _warn_of_bands(specs, recordings)
     dropped = [dropped_file(fault, plan.data.root) for fault in faults if fault.severity == "left out"]
     policy = plan.label_policy
     if policy is not None and (plan.policy is not None or not is_nominal(recordings, plan.label)):
@@ -111,6 +112,18 @@ def prepare(out: Path, plan: Study, *, store: Path, workers: int, tell: Progress
         write_json(out / "clocks.json", clocks)
     _write_dropped(out / "dropped.csv", dropped)
     write_whole(work / "ready", b"")
+
+
+def _warn_of_bands(specs: Sequence[FeatureSpec], recordings: Sequence[Recording]) -> None:
+    """One warning for each band that earlier filtering has taken out of what a feature reads."""
+    told = {
+        sentence
+        for spec in settle(specs, recordings)
+        for band in {r.streams[str(spec.stream)].band for r in recordings if spec.stream in r.streams}
+        for sentence in features.out_of_band(spec.name, spec.options, band)
+    }
+    for sentence in sorted(told):
+        warnings.warn(sentence, features.FeatureWarning, stacklevel=2)
 
 
 def _paired(
