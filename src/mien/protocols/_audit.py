@@ -430,7 +430,12 @@ def _check_predictions(run: RunContent, predictions: pd.DataFrame, notes: Notes)
                 notes.add("predictions", protocol, text, _case(run, fold, mask))
     for key, found in done.items():
         protocol, seed = str(key[0]), int(key[1])
-        missing = [f.name for f in run.protocols[protocol] if f.seed == seed and f.name not in found]
+        there = present[dict(zip(keys, key, strict=False)).get("modalities")]  # else nothing is to be said
+        missing = [
+            f.name
+            for f in run.protocols[protocol]
+            if f.seed == seed and f.name not in found and (f.test & there).any()
+        ]
         if missing:
             who = ", ".join(str(k) for k in key[2:])
             notes.add(
