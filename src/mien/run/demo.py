@@ -159,7 +159,7 @@ def milmer_study(root: str | Path, *, small: bool) -> dict[str, Any]:
             "face": {"name": "face_tokens", "options": {"grid": 3, "face_crops": {"size": 64}}},
         },
         "model": {"name": "milmer", "modalities": [["eeg", "face"], ["eeg"], ["face"]]},
-        "train": {"batch_size": 64, "epochs": 4 if small else 12},
+        "train": {"batch_size": 64, "epochs": 4 if small else 20, "lr": 5e-3, "modality_dropout": 0.0},
         "baselines": ["logistic_regression"],
         "protocol": {
             "names": ["loso_stimulus", "loso", "trial_622", "random_window"],
