@@ -18,7 +18,7 @@ NAMES = models.names()
 ESTIMATORS = ["linear_svm", "logistic_regression", "majority", "random_forest"]
 FLOW_ESTIMATORS = ["flow_histogram_svm"]
 RELEASED = ["maet", "mer", "mes_eeg", "mes_eeg_fusion", "mes_eeg_tcn", "milmer"]
-NETWORKS = [*RELEASED, "ststnet"]
+NETWORKS = [*RELEASED, "mmme", "ststnet"]
 RECIPES = [(n, "corrected") for n in NETWORKS] + [(n, "released") for n in RELEASED]
 COUPLED = [("mes_eeg", "released"), ("mes_eeg_fusion", "released")]
 """Networks in which the samples of a batch influence one another, as published."""
@@ -54,6 +54,7 @@ def test_models_say_which_streams_they_take():
         "mes_eeg_fusion": ("eeg", "me"),
         "mes_eeg_tcn": ("eeg",),
         "milmer": ("eeg", "face", "face_tokens", "body"),
+        "mmme": ("eeg", "me", "body"),
         "ststnet": ("me",),
     }
     assert all(models.takes(n, "shapes") for n in NETWORKS if n != "maet")

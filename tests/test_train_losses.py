@@ -173,3 +173,47 @@ def test_the_last_epoch_can_be_taken_whatever_the_validation_says():
     assert taken["val_loss"].best_epoch == best
     assert taken["last"].history == taken["val_loss"].history
     assert taken["last"].temperature != 1.0
+
+
+def unit_features(n=8, width=4, seed=0, streams=("eeg", "me", "body")):
+    generator = torch.Generator().manual_seed(seed)
+    return {s: torch.randn(n, width, generator=generator, requires_grad=True) for s in streams}
+
+
+def test_alignment_is_its_formula_pair_by_pair():
+    features, label = unit_features(), torch.tensor([0, 1, 2, 0, 1, 2, 0, 3])
+    found = losses.alignment(features, label, present=None, temperature=0.5)
+    z = {s: F.normalize(x, dim=1).detach().numpy() for s, x in features.items()}
+    pairs = [(a, b) for a in z for b in z if a != b]
+    for i in range(8):
+        terms = []
+        for a, b in pairs:
+            similarity = z[a][i] @ z[b].T / 0.5
+            log_p = similarity - np.log(np.exp(similarity).sum())
+            terms.append(-log_p[label.numpy() == int(label[i])].mean())
+        assert found[i].item() == pytest.approx(np.mean(terms), rel=1e-5)  # float32
+
+
+def test_alignment_falls_as_the_streams_of_a_class_meet():
+    label = torch.tensor([0, 0, 1, 1])
+    apart = {"a": torch.eye(4), "b": torch.eye(4).roll(2, 0)}
+    met = {"a": torch.eye(4)[label], "b": torch.eye(4)[label]}
+    losses_of = [losses.alignment(f, label, present=None, temperature=0.1).mean() for f in (apart, met)]
+    assert losses_of[1] < losses_of[0]
+    # two of four share the direction of the anchor: log 2 is the least there is
+    assert losses_of[1].item() == pytest.approx(np.log(2), abs=1e-3)  # e^-10 of the others is left
+
+
+def test_alignment_leaves_absent_streams_alone():
+    features, label = unit_features(streams=("a", "b")), torch.tensor([0, 1, 2, 0, 1, 2, 0, 3])
+    there = {"b": torch.tensor([True] * 6 + [False] * 2)}
+    found = losses.alignment(features, label, present=there, temperature=0.1)
+    moved = {"a": features["a"], "b": torch.cat([features["b"][:6], 100 * torch.ones(2, 4)])}
+    torch.testing.assert_close(losses.alignment(moved, label, present=there, temperature=0.1), found)
+    assert found[7] == 0  # no other sample of its class has the stream b
+    found.sum().backward()
+    assert all(torch.isfinite(x.grad).all() for x in features.values())
+    assert (features["b"].grad[6:] == 0).all()
+    none = {"b": torch.zeros(8, dtype=torch.bool)}
+    assert (losses.alignment(features, label, present=none, temperature=0.1) == 0).all()
+    assert (losses.alignment({"a": features["a"]}, label, present=None, temperature=0.1) == 0).all()

@@ -7,12 +7,14 @@ start at zero.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from mien.models._network import Groups, spread
 from mien.models._spatial_transformer import SpatialTransformer
 from mien.models._tcn import residual_blocks
 
@@ -46,6 +48,31 @@ class Scores(nn.Module):
     def forward(self, encoded: Encoded) -> Tensor:
         scores: Tensor = self.summary(encoded.summary) + self.deep(encoded.deep)
         return scores
+
+
+class Scored(NamedTuple):
+    """Tokens of a stream, and the class scores that it has alone."""
+
+    tokens: Tensor
+    logits: Tensor
+
+
+def scored(groups: Groups, branches: nn.ModuleDict, scores: nn.ModuleDict) -> dict[str, Scored]:
+    """Each stream that is there through its branch and to its own class scores."""
+    found = {}
+    for stream, x in groups.streams.items():
+        if len(x):
+            encoded = branches[stream](x)
+            found[stream] = Scored(encoded.tokens, scores[stream](encoded))
+    return found
+
+
+def of_each_stream(groups: Groups, found: Mapping[str, Scored]) -> dict[str, dict[str, Tensor]]:
+    """``auxiliary_logits`` and ``stream_features`` of a network's answer."""
+    return {
+        "auxiliary_logits": {s: spread(groups, s, e.logits) for s, e in found.items()},
+        "stream_features": {s: spread(groups, s, e.tokens.mean(1)) for s, e in found.items()},
+    }
 
 
 def pooled(x: Tensor, side: int) -> Tensor:
@@ -85,6 +112,39 @@ class PowerBranch(nn.Module):
             x = x * F.dropout(x.new_ones(len(x), 1, x.shape[2]), self.input_dropout)
         tokens = self.tcn(x.transpose(1, 2)).transpose(1, 2)
         return Encoded(tokens, x.mean(1), F.dropout(tokens.mean(1), self.dropout, self.training))
+
+
+class CourseBranch(nn.Module):
+    """A course by second, (B, seconds, values) → tokens by second, through a temporal convolutional network.
+
+    The summary is the whole course: when after an expression a heart slows, and when skin conducts, is what
+    it has to say.
+    """
+
+    def __init__(
+        self,
+        seconds: int,
+        values: int,
+        *,
+        width: int,
+        levels: int,
+        kernel: int,
+        dropout: float,
+        input_dropout: float,
+    ) -> None:
+        super().__init__()
+        self.shape, self.dropout, self.input_dropout = (seconds, values), dropout, input_dropout
+        self.n_summary, self.n_deep = seconds * values, width
+        self.tcn = residual_blocks(values, width, levels=levels, kernel=kernel, dropout=dropout)
+
+    def forward(self, x: Tensor) -> Encoded:
+        x = x.reshape(-1, *self.shape)
+        tokens = self.tcn(x.transpose(1, 2)).transpose(1, 2)
+        return Encoded(
+            tokens,
+            F.dropout(x.flatten(1), self.input_dropout, self.training),
+            F.dropout(tokens.mean(1), self.dropout, self.training),
+        )
 
 
 class FaceBranch(nn.Module):

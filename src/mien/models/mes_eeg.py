@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -17,10 +17,18 @@ from mien.models._network import (
     check_heads,
     check_positive,
     group_by_presence,
-    spread,
     stream_shapes,
 )
-from mien.models._streams import GRID_TOKENS, FaceBranch, PowerBranch, Scores, zero
+from mien.models._streams import (
+    GRID_TOKENS,
+    FaceBranch,
+    PowerBranch,
+    Scored,
+    Scores,
+    of_each_stream,
+    scored,
+    zero,
+)
 from mien.models._transformer import CrossFusion
 
 SHAPES = {"eeg": (7, 62, 5), "me": (4, 64, 64)}
@@ -55,13 +63,6 @@ def branches(shapes: Mapping[str, tuple[int, ...]], config: Mapping[str, Any]) -
             mirror=c["mirror"],
         )
     return nn.ModuleDict(made)
-
-
-class Scored(NamedTuple):
-    """Tokens of a stream, and the class scores that it has alone."""
-
-    tokens: Tensor
-    logits: Tensor
 
 
 @registered
@@ -192,15 +193,9 @@ class MEsEEG(nn.Module):
             If a stream is unknown or has the wrong size, or if a sample has none.
         """
         groups = group_by_presence(inputs, present, sizes=self.sizes)
-        encoded = {s: self.branches[s](x) for s, x in groups.streams.items() if len(x)}
-        alone = {s: self.scores[s](e) for s, e in encoded.items()}
-        tokens = {s: Scored(e.tokens, alone[s]) for s, e in encoded.items()}
-        (logits,) = by_group(groups, tokens, self._fuse)
-        return NetworkOutput(
-            logits=logits,
-            auxiliary_logits={s: spread(groups, s, scores) for s, scores in alone.items()},
-            stream_features={s: spread(groups, s, e.tokens.mean(1)) for s, e in encoded.items()},
-        )
+        found = scored(groups, self.branches, self.scores)
+        (logits,) = by_group(groups, found, self._fuse)
+        return NetworkOutput(logits=logits, **of_each_stream(groups, found))
 
     def _fuse(self, encoded: dict[str, Scored]) -> tuple[Tensor]:
         """Class scores of samples that have the same streams."""

@@ -42,6 +42,9 @@ class TrainConfig:
         Exponent of the focal loss; 0 is the cross-entropy.
     auxiliary_weight
         Weight of the losses of what a network says from one stream alone, where it tells.
+    alignment_weight, alignment_temperature
+        Weight of the supervised contrastive loss between the streams of a sample, where the network tells
+        their features, 0 for none; and what its similarities are divided by.
     modality_dropout
         Probability that a training sample loses a random, never the whole, part of the streams it has.
     domain_weight
@@ -75,6 +78,8 @@ class TrainConfig:
     loss: Literal["cross_entropy", "focal", "released"] = "cross_entropy"
     focal_gamma: float = 2.0
     auxiliary_weight: float = 0.5
+    alignment_weight: float = 0.0
+    alignment_temperature: float = 0.1
     modality_dropout: float = 0.3
     domain_weight: float = 0.0
     domain_smoothing: Literal["none", "released"] = "none"
@@ -109,6 +114,8 @@ class TrainConfig:
             "label_smoothing": (0, 1),
             "focal_gamma": (0, 100),
             "auxiliary_weight": (0, 1e3),
+            "alignment_weight": (0, 1e3),
+            "alignment_temperature": (1e-3, 1e3),
             "modality_dropout": (0, 1),
         }
         wrong = [

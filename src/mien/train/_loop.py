@@ -270,6 +270,10 @@ class _Training:
             each = each + config.auxiliary_weight * losses.auxiliary(
                 out.auxiliary_logits, label, present=present, gamma=gamma, smoothing=smoothing
             )
+        if config.alignment_weight and out.stream_features:
+            each = each + config.alignment_weight * losses.alignment(
+                out.stream_features, label, present=present, temperature=config.alignment_temperature
+            )
         return each
 
     def centres(self, out: Any) -> Tensor:

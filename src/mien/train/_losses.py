@@ -88,6 +88,38 @@ def auxiliary(
     return total
 
 
+def alignment(
+    features: Mapping[str, Tensor],
+    label: Tensor,
+    *,
+    present: Mapping[str, Tensor] | None,
+    temperature: float,
+) -> Tensor:
+    """Supervised contrastive loss of each sample between its streams.
+
+    With unit vectors z of streams a and b, and P the samples of the batch that have b and the label of i:
+    ``-mean_{p in P} log(exp(z_ia z_pb / t) / sum_{j has b} exp(z_ia z_jb / t))``, meant over the ordered pairs
+    of streams that the batch has. A sample without stream a adds nothing to its pairs. Khosla et al., NeurIPS
+    2020, equation 2, with the anchor in one stream and all it is compared with in another. With one stream
+    it is 0.
+    """
+    names = list(features)
+    total = torch.zeros(len(label), device=label.device)
+    unit = {s: F.normalize(features[s], dim=1) for s in names}
+    same = label.unsqueeze(1) == label.unsqueeze(0)
+    pairs = [(a, b) for a in names for b in names if a != b]
+    for a, b in pairs:
+        here, there = (_mask(present, s, total) for s in (a, b))
+        if not there.any():
+            continue
+        log_p = (unit[a] @ unit[b].T / temperature).masked_fill(~there, float("-inf")).log_softmax(1)
+        positive = same & there
+        n = positive.sum(1)
+        each = -log_p.masked_fill(~positive, 0.0).sum(1) / n.clamp_min(1)
+        total = total + torch.where(here & (n > 0), each, torch.zeros_like(each)) / len(pairs)
+    return total
+
+
 def _mask(present: Mapping[str, Tensor] | None, stream: str, like: Tensor) -> Tensor:
     mask = None if present is None else present.get(stream)
     return torch.ones_like(like, dtype=torch.bool) if mask is None else mask.to(like.device)
