@@ -91,6 +91,9 @@ def test_events_of_other_kinds_without_id_or_of_no_trial_are_passed_over():
         ("end:12.5", 30.2, 37.5, 12.5),
         ("end:40", 30.2, 20.0, 30.0),  # the trial has no more
         ("apex:40", 30.2, 20.0, 30.0),
+        ("apex-4+10", 30.2, 26.2, 14.0),
+        ("apex-12+25.5", 30.2, 18.2, 37.5),  # from before the trial to beyond its end
+        ("apex-0+3", None, 30.2, 3.0),
         ("event", 30.2, 30.0, 0.4),
         ("trial", 30.2, 20.0, 30.0),
     ],
@@ -120,7 +123,23 @@ def test_whole_trials_are_read_whole_whatever_the_cut():
     assert cuts.span_of("apex:8", whole()) == whole().span
 
 
-@pytest.mark.parametrize("cut", ["apex", "apex:0", "apex:-1", "end:", "begin:4", "event:3", "", "apex:1e3"])
+@pytest.mark.parametrize(
+    "cut",
+    [
+        "apex",
+        "apex:0",
+        "apex:-1",
+        "end:",
+        "begin:4",
+        "event:3",
+        "",
+        "apex:1e3",
+        "apex-0+0",
+        "apex-4",
+        "apex--1+2",
+        "end-4+10",
+    ],
+)
 def test_impossible_cuts(cut):
     with pytest.raises(ValueError, match="none of event, trial, apex:SECONDS, end:SECONDS"):
         cuts.check(cut)

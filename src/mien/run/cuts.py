@@ -21,17 +21,24 @@ def check(cut: str) -> str:
     Raises
     ------
     ValueError
-        It is none of ``event``, ``trial``, ``apex:SECONDS``, ``end:SECONDS``.
+        It is none of ``event``, ``trial``, ``apex:SECONDS``, ``end:SECONDS``, ``apex-SECONDS+SECONDS``.
     """
     _parse(cut)
     return cut
 
 
-def _parse(cut: str) -> tuple[str, float]:
-    found = re.fullmatch(r"(event|trial)|(apex|end):(\d+(?:\.\d+)?)", cut)
-    if not found or (found[3] and float(found[3]) <= 0):
-        raise ValueError(f"cut {cut!r} is none of event, trial, apex:SECONDS, end:SECONDS")
-    return (found[1], 0.0) if found[1] else (found[2], float(found[3]))
+_NUMBER = r"(\d+(?:\.\d+)?)"
+
+
+def _parse(cut: str) -> tuple[str, float, float]:
+    """Kind of a cut, its seconds (``locked``: those before the apex), and the seconds after the apex."""
+    if cut in ("event", "trial"):
+        return cut, 0.0, 0.0
+    if (found := re.fullmatch(rf"(apex|end):{_NUMBER}", cut)) and float(found[2]) > 0:
+        return found[1], float(found[2]), 0.0
+    if (found := re.fullmatch(rf"apex-{_NUMBER}\+{_NUMBER}", cut)) and float(found[1]) + float(found[2]) > 0:
+        return "locked", float(found[1]), float(found[2])
+    raise ValueError(f"cut {cut!r} is none of event, trial, apex:SECONDS, end:SECONDS, apex-SECONDS+SECONDS")
 
 
 def span_of(cut: str | None, piece: Trial) -> Span:
@@ -41,21 +48,25 @@ def span_of(cut: str | None, piece: Trial) -> Span:
     ----------
     cut
         ``"event"``: from onset to offset. ``"trial"``: the whole trial. ``"apex:8"``: 8 s around the apex
-        (the middle of the event where no apex is coded), moved so that it stays in the trial. ``"end:40"``:
-        the last 40 s of the trial. A trial that is shorter gives all it has.
+        (the middle of the event where no apex is coded), moved so that it stays in the trial. ``"apex-4+10"``:
+        from 4 s before the apex to 10 s after it, whether the trial goes on or not: what follows an
+        expression by seconds keeps its place. ``"end:40"``: the last 40 s of the trial. A trial that is
+        shorter than ``apex:`` and ``end:`` ask for gives all it has.
     piece
         An event's piece of a trial; a whole trial is always read whole.
     """
     event, whole = piece.event, piece.part_of
     if event is None or whole is None:
         return piece.span
-    kind, seconds = _parse(cut or "event")
+    kind, seconds, after = _parse(cut or "event")
     if kind == "event":
         return event.span
+    middle = event.apex if event.apex is not None else event.span.start + event.span.duration / 2
+    if kind == "locked":
+        return Span(start=middle - seconds, duration=seconds + after)
     seconds = whole.span.duration if kind == "trial" else min(seconds, whole.span.duration)
     start = whole.span.stop - seconds
     if kind == "apex":
-        middle = event.apex if event.apex is not None else event.span.start + event.span.duration / 2
         start = min(max(middle - seconds / 2, whole.span.start), start)
     return Span(start=start, duration=seconds)
 
