@@ -48,10 +48,10 @@ def span_of(cut: str | None, piece: Trial) -> Span:
     ----------
     cut
         ``"event"``: from onset to offset. ``"trial"``: the whole trial. ``"apex:8"``: 8 s around the apex
-        (the middle of the event where no apex is coded), moved so that it stays in the trial. ``"apex-4+10"``:
-        from 4 s before the apex to 10 s after it, whether the trial goes on or not: what follows an
-        expression by seconds keeps its place. ``"end:40"``: the last 40 s of the trial. A trial that is
-        shorter than ``apex:`` and ``end:`` ask for gives all it has.
+        (the middle of the event where no apex is coded), moved so that it stays in the trial.
+        ``"apex-4+10"``: from 4 s before the apex to 10 s after it, whether the trial goes on or not: what
+        follows an expression by seconds keeps its place. ``"end:40"``: the last 40 s of the trial. A trial
+        that is shorter than ``apex:`` and ``end:`` ask for gives all it has.
     piece
         An event's piece of a trial; a whole trial is always read whole.
     """
