@@ -74,7 +74,7 @@ def test_too_few_windows_and_invalid_ones():
     assert table.present["eeg"].tolist() == [True, True, False, True, False]
     assert np.isnan(table.inputs["eeg"][3]).tolist() == [False, False, True, True, False, False]
     assert [(d["id"], d["reason"]) for d in dropped] == [
-        ("e3", "2 windows where other events have 3"),
+        ("e3", "2 windows where others have 3"),
         ("e5", "not valid"),
     ]
 

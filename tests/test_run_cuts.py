@@ -119,6 +119,19 @@ def test_no_cut_leaves_its_trial(seconds, at, start, duration, kind):
     assert span.duration == pytest.approx(min(seconds, duration), abs=1e-3)
 
 
+@pytest.mark.parametrize(
+    ("cut", "start", "duration"),
+    [("end:12", 38.0, 12.0), ("end:40", 20.0, 30.0), ("trial", 20.0, 30.0), ("apex:8", 20.0, 30.0)],
+)
+def test_a_trial_that_is_one_sample_can_be_cut_at_its_end_only(cut, start, duration):
+    recording = Recording(
+        id="r", dataset="d", subject="p1", session="1", streams={}, events=(), trials=(whole(),)
+    )
+    (one,) = cuts.by_trial(recording).trials
+    assert cuts.span_of(cut, one) == Span(start=start, duration=duration)
+    assert cuts.of_trials(cut) == (cut != "apex:8")
+
+
 def test_whole_trials_are_read_whole_whatever_the_cut():
     assert cuts.span_of("apex:8", whole()) == whole().span
 

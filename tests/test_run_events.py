@@ -167,7 +167,7 @@ def test_samples_of_a_study():
 @pytest.mark.parametrize(
     ("samples", "eeg", "says"),
     [
-        ({"of": "events"}, {}, r"samples\.of: Input should be 'window' or 'event'"),
+        ({"of": "events"}, {}, r"samples\.of: Input should be 'window', 'trial' or 'event'"),
         ({"of": "event", "kinds": []}, {}, r"samples\.kinds: .*at least 1 item"),
         ({"of": "event", "kinds": "micro"}, {}, r"samples\.kinds: "),
         ({"kinds": ["micro"]}, {}, 'samples: kinds chooses among events; add of = "event"'),
@@ -181,6 +181,8 @@ def test_samples_of_a_study():
         ),
         ({"of": "event"}, {"cut": "end:0"}, r"features\.eeg\.cut: cut 'end:0' is none of"),
         ({"of": "event"}, {"cut": "apex:-4"}, r"features\.eeg\.cut: cut 'apex:-4' is none of"),
+        ({"of": "trial"}, {"cut": "apex:8"}, r"features\.eeg\.cut is for events; whole trials have"),
+        ({"of": "trial", "kinds": ["micro"]}, {}, "kinds chooses among events"),
         ({"of": "event"}, {"luminance": True}, r"features\.eeg\.luminance is for windows of whole clips"),
     ],
 )

@@ -20,7 +20,7 @@ def pair_events(
     classes: Sequence[str],
     label: str = "emotion",
 ) -> tuple[Table, list[dict[str, Any]]]:
-    """Put everything that is known of an event into one row.
+    """Put everything that is known of an event, or of a whole trial, into one row.
 
     The windows that an extractor made around an event stay in order and become the first feature axis
     (``window``, left out where there is only one); all events must have equally many of a stream. A stream is
@@ -31,7 +31,7 @@ def pair_events(
     features
         ``(stream, event id)`` to the features around that event.
     pieces
-        The events as pieces of trials, in the order of the table.
+        The events as pieces of trials, or whole trials, in the order of the table.
     streams, classes, label
         As for :func:`mien.batches.pair`.
 
@@ -60,9 +60,9 @@ def pair_events(
             if made is not None and fault is None:
                 usable[stream] = made
             elif fault is not None:
-                drop(piece, f"{stream} of an event", fault)
+                drop(piece, f"{stream} of {'a trial' if piece.event is None else 'an event'}", fault)
         if not usable:
-            drop(piece, "event", "no stream has anything of this event")
+            drop(piece, "trial" if piece.event is None else "event", "no stream has anything of it")
             continue
         samples.append(_sample(piece, list(usable.values()), number, label))
         for stream in streams:
@@ -86,16 +86,22 @@ def pair_events(
 
 def _axes(features: Mapping[tuple[str, str], Features], stream: str) -> dict[str, tuple[str, ...]]:
     """Feature axes of a stream; as many windows as most events have."""
-    own = [f for (name, _), f in features.items() if name == stream]
-    if not own:
-        raise ValueError(f"no event has features of stream {stream!r}")
-    rest = {name: tuple(labels) for name, labels in own[0].axes.items() if name != "window"}
-    for f in own:
-        if {name: tuple(labels) for name, labels in f.axes.items() if name != "window"} != rest:
+    rest: dict[str, tuple[str, ...]] | None = None
+    windows = []
+    for name, event in features:
+        if name != stream:
+            continue
+        made = features[name, event]
+        own = {name: tuple(labels) for name, labels in made.axes.items() if name != "window"}
+        rest = own if rest is None else rest
+        if own != rest:
             raise ValueError(
                 f"the features of stream {stream!r} have other axes in one event than in another"
             )
-    n = int(np.bincount([f.n_windows for f in own]).argmax())
+        windows.append(made.n_windows)
+    if rest is None:
+        raise ValueError(f"no event has features of stream {stream!r}")
+    n = int(np.bincount(windows).argmax())
     return ({"window": tuple(map(str, range(n)))} if n > 1 else {}) | rest
 
 
@@ -105,7 +111,7 @@ def _fault(made: Features | None, axes: Mapping[str, tuple[str, ...]]) -> str | 
         return None
     wanted = len(axes.get("window", ("0",)))
     if made.n_windows != wanted:
-        return f"{made.n_windows} windows where other events have {wanted}"
+        return f"{made.n_windows} windows where others have {wanted}"
     return None if made.valid.any() else "not valid"
 
 
@@ -119,7 +125,7 @@ def _sample(piece: Trial, usable: Sequence[Features], number: Mapping[str, int],
         subject=piece.subject,
         session=piece.session,
         stimulus=piece.stimulus,
-        event=piece.id,
+        event=None if piece.event is None else piece.id,
         label=None if word is None else number[str(word)],
         start=start,
         duration=stop - start,

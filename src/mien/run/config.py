@@ -96,9 +96,9 @@ class CleanPart(_Part):
 
 
 class SamplesPart(_Part):
-    """``[samples]``: what is classified, windows of trials or events in them, and which events."""
+    """``[samples]``: what is classified, windows of trials, whole trials, or events in them, and which events."""
 
-    of: Literal["window", "event"] = "window"
+    of: Literal["window", "trial", "event"] = "window"
     kinds: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
 
     @model_validator(mode="after")
@@ -165,6 +165,12 @@ class ControlPart(_Part):
     shuffled: bool = True
 
 
+class ReportPart(_Part):
+    """``[report]``: whether pictures of people's faces may be kept in the run folder and its page."""
+
+    faces: bool = False
+
+
 class Study(_Part):
     """A whole study."""
 
@@ -183,6 +189,7 @@ class Study(_Part):
     baselines: tuple[Name, ...] = ()
     protocol: ProtocolPart
     controls: ControlPart = ControlPart()
+    report: ReportPart = ReportPart()
 
     @field_validator("features", mode="before")
     @classmethod
@@ -210,10 +217,16 @@ class Study(_Part):
         for where, values in once.items():
             if len(set(values)) != len(values):
                 raise ValueError(f"{where} names one thing twice")
-        if self.samples.of == "event" and (off := [s for s, f in self.features.items() if f.luminance]):
-            raise ValueError(f"features.{off[0]}.luminance is for windows of whole clips, not for events")
+        if self.samples.of != "window" and (off := [s for s, f in self.features.items() if f.luminance]):
+            raise ValueError(f"features.{off[0]}.luminance is for windows of whole clips")
         if self.samples.of == "window" and (named := [s for s, f in self.features.items() if f.cut]):
             raise ValueError(f'features.{named[0]}.cut is for events; add [samples] with of = "event"')
+        if self.samples.of == "trial":
+            for stream, part in self.features.items():
+                if part.cut is not None and not cuts.of_trials(part.cut):
+                    raise ValueError(
+                        f'features.{stream}.cut is for events; whole trials have "trial", "end:40"'
+                    )
         if self.policy is not None:
             self.label_policy  # noqa: B018 - an impossible one is told here
         for name in self.protocol.options:
@@ -370,6 +383,7 @@ def _known_keys(location: tuple[int | str, ...]) -> list[str]:
         "model": ModelPart,
         "protocol": ProtocolPart,
         "controls": ControlPart,
+        "report": ReportPart,
         "features": FeaturePart,
     }
     model = parts.get(str(location[0])) if location else Study

@@ -41,6 +41,11 @@ def _parse(cut: str) -> tuple[str, float, float]:
     raise ValueError(f"cut {cut!r} is none of event, trial, apex:SECONDS, end:SECONDS, apex-SECONDS+SECONDS")
 
 
+def of_trials(cut: str) -> bool:
+    """Whether a cut can be made of a whole trial, which has no apex."""
+    return _parse(cut)[0] in ("trial", "end")
+
+
 def span_of(cut: str | None, piece: Trial) -> Span:
     """The stretch of the recording to be read.
 
@@ -53,12 +58,16 @@ def span_of(cut: str | None, piece: Trial) -> Span:
         follows an expression by seconds keeps its place. ``"end:40"``: the last 40 s of the trial. A trial
         that is shorter than ``apex:`` and ``end:`` ask for gives all it has.
     piece
-        An event's piece of a trial; a whole trial is always read whole.
+        An event's piece of a trial. A trial that is a piece of itself (:func:`by_trial`) is read whole unless
+        its end is asked for; any other trial is always read whole.
     """
     event, whole = piece.event, piece.part_of
-    if event is None or whole is None:
+    if whole is None:
         return piece.span
     kind, seconds, after = _parse(cut or "event")
+    if event is None:
+        seconds = min(seconds, whole.span.duration) if kind == "end" else whole.span.duration
+        return Span(start=whole.span.stop - seconds, duration=seconds)
     if kind == "event":
         return event.span
     middle = event.apex if event.apex is not None else event.span.start + event.span.duration / 2
@@ -99,6 +108,11 @@ def by_event(recording: Recording, kinds: Collection[str]) -> Recording:
         if event.id is not None and event.kind in kinds and event.trial in whole
     )
     return replace(recording, trials=cut)
+
+
+def by_trial(recording: Recording) -> Recording:
+    """A recording each of whose trials is one piece, all of it, and so one sample."""
+    return replace(recording, trials=tuple(replace(t, part_of=t) for t in recording.trials))
 
 
 def _piece(event: Event, trial: Trial) -> Trial:

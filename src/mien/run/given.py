@@ -49,6 +49,8 @@ def given(recording: str | Path, meta: Mapping[str, Any]) -> Iterator[Given]:
             recordings, found = _folder(recording, meta, Path(folder))
             if meta.get("samples", {}).get("of") == "event":
                 recordings = _events(recordings, meta, recording)
+            elif meta.get("samples", {}).get("of") == "trial":
+                recordings = [cuts.by_trial(r) for r in recordings]
             faults = [dropped_file(f, recording) for f in found if f.severity == "left out"]
             yield Given(recordings=recordings, faults=faults, meta=meta)
         return
