@@ -77,6 +77,7 @@ def real_keys() -> dict[str, Any]:
         "model": config.ModelPart,
         "protocol": config.ProtocolPart,
         "controls": config.ControlPart,
+        "report": config.ReportPart,
     }
     for name, part in parts.items():
         del found[name]
@@ -205,9 +206,8 @@ def test_the_page_on_effect_zero_tells_what_comes_out(folder: Path, monkeypatch:
 def test_the_glossary_has_the_names_of_types_and_fields():
     text = (ROOT / "docs" / "glossary.md").read_text(encoding="utf-8")
     named = set(re.findall(r"`(\w+)`", text))
-    types = {
-        name for name, t in vars(core).items() if inspect.isclass(t) and t.__module__ == "mien.core.types"
-    }
+    modules = {f"mien.core.{name}" for name in ("frames", "results", "samples", "span", "types")}
+    types = {name for name, t in vars(core).items() if inspect.isclass(t) and t.__module__ in modules}
     fields = {f.name for t in (Sample, Split) for f in dataclasses.fields(t)}
     assert types | fields | {"Scope", "HELD_OUT"} <= named
 
