@@ -1,5 +1,6 @@
 """Types, registry, errors, seconds and samples: what every other module stands on."""
 
+from mien.core._check import UNITS
 from mien.core.errors import InputError, MienError, MissingPackageError, UnknownNameError
 from mien.core.files import write_whole
 from mien.core.frames import Clip, Film, FrameSource
@@ -27,6 +28,7 @@ from mien.core.types import (
 __all__ = [
     "HELD_OUT",
     "POLICIES",
+    "UNITS",
     "AuditReport",
     "Batch",
     "Clip",

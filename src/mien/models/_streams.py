@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from mien.models._network import Groups, spread
+from mien.models._network import Groups, NetworkOutput, spread
 from mien.models._spatial_transformer import SpatialTransformer
 from mien.models._tcn import residual_blocks
 
@@ -67,12 +67,14 @@ def scored(groups: Groups, branches: nn.ModuleDict, scores: nn.ModuleDict) -> di
     return found
 
 
-def of_each_stream(groups: Groups, found: Mapping[str, Scored]) -> dict[str, dict[str, Tensor]]:
-    """``auxiliary_logits`` and ``stream_features`` of a network's answer."""
-    return {
-        "auxiliary_logits": {s: spread(groups, s, e.logits) for s, e in found.items()},
-        "stream_features": {s: spread(groups, s, e.tokens.mean(1)) for s, e in found.items()},
-    }
+def answer(logits: Tensor, groups: Groups, found: Mapping[str, Scored], **more: Tensor) -> NetworkOutput:
+    """A network's answer, with what each stream says alone and how it looks before it meets the others."""
+    return NetworkOutput(
+        logits=logits,
+        auxiliary_logits={s: spread(groups, s, e.logits) for s, e in found.items()},
+        stream_features={s: spread(groups, s, e.tokens.mean(1)) for s, e in found.items()},
+        **more,  # type: ignore[arg-type]
+    )
 
 
 def pooled(x: Tensor, side: int) -> Tensor:

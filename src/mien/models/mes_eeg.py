@@ -25,7 +25,7 @@ from mien.models._streams import (
     PowerBranch,
     Scored,
     Scores,
-    of_each_stream,
+    answer,
     scored,
     zero,
 )
@@ -195,7 +195,7 @@ class MEsEEG(nn.Module):
         groups = group_by_presence(inputs, present, sizes=self.sizes)
         found = scored(groups, self.branches, self.scores)
         (logits,) = by_group(groups, found, self._fuse)
-        return NetworkOutput(logits=logits, **of_each_stream(groups, found))
+        return answer(logits, groups, found)
 
     def _fuse(self, encoded: dict[str, Scored]) -> tuple[Tensor]:
         """Class scores of samples that have the same streams."""

@@ -26,7 +26,7 @@ from mien.models._streams import (
     PowerBranch,
     Scored,
     Scores,
-    of_each_stream,
+    answer,
     scored,
     zero,
 )
@@ -179,7 +179,7 @@ class MMME(nn.Module):
         groups = group_by_presence(inputs, present, sizes=self.sizes)
         found = scored(groups, self.branches, self.scores)
         logits, first = by_group(groups, found, self._fuse)
-        return NetworkOutput(logits=logits, representation=first, **of_each_stream(groups, found))
+        return answer(logits, groups, found, representation=first)
 
     def _fuse(self, found: dict[str, Scored]) -> tuple[Tensor, Tensor]:
         """Class scores of samples that have the same streams, and the transformer's answer."""
