@@ -73,7 +73,7 @@ def answer(logits: Tensor, groups: Groups, found: Mapping[str, Scored], **more: 
         logits=logits,
         auxiliary_logits={s: spread(groups, s, e.logits) for s, e in found.items()},
         stream_features={s: spread(groups, s, e.tokens.mean(1)) for s, e in found.items()},
-        **more,  # type: ignore[arg-type]
+        **more,
     )
 
 
