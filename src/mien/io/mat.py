@@ -38,6 +38,8 @@ _DTYPES = {
     **{"int32": "i4", "uint32": "u4", "int64": "i8", "uint64": "u8"},
 }
 """Class to the dtype of what is read."""
+_DAMAGE = (OSError, EOFError, KeyError, RuntimeError, ValueError, TypeError, AttributeError, OverflowError)
+"""What a damaged file does to the libraries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +187,7 @@ def _damage_named(path: Path, what: str) -> Iterator[None]:
         raise
     except FileNotFoundError:
         raise InputError("no such file", file=path, expected=_EXPECTED) from None
-    except (OSError, EOFError, KeyError, RuntimeError, ValueError, struct.error, zlib.error) as error:
+    except (*_DAMAGE, struct.error, zlib.error) as error:
         raise InputError(f"{what} ({error})", file=path, expected=_EXPECTED, remedy=_AGAIN) from error
 
 
