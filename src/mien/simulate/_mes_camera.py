@@ -60,10 +60,15 @@ class Camera:
         return self._expose(self.clean(self.plan.events[row.event], time), row, time, purpose=61)
 
     def full(self, row: Row, time: float) -> NDArray[np.uint8]:
-        """The full frame: the face in the room; what moves fades out beyond the face."""
+        """The full frame, as the sensor gives it."""
+        return self._expose(self.room(self.plan.events[row.event], time), row, time, purpose=62)
+
+    def room(self, event: Expression, time: float) -> NDArray[np.float32]:
+        """The full frame without noise or flicker: the face in the room; what moves fades out beyond the
+        face."""
         import cv2
 
-        state = self.state(self.plan.events[row.event], time)
+        state = self.state(event, time)
         width, height = self.size
         zoom = FACE_SHARE * height / faces.SIZE
         side = round(zoom * (faces.SIZE + 2 * faces.MARGIN) * 0.985)
@@ -88,7 +93,7 @@ class Camera:
         columns = slice(max(left, 0), min(left + side, width))
         cut = (slice(rows.start - top, rows.stop - top), slice(columns.start - left, columns.stop - left))
         image[rows, columns] += weight[cut] * (face[cut] - image[rows, columns])
-        return self._expose(image, row, time, purpose=62)
+        return image
 
     @property
     def scene(self) -> NDArray[np.float32]:

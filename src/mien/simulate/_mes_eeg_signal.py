@@ -30,14 +30,18 @@ _ROW = {name: i for i, name in enumerate(FILE_CHANNELS)}
 _FADE = RATE // 5
 
 
-def recording(plan: Plan, head: HeadModel, subject: int, *, rate: int) -> Iterator[NDArray[np.float32]]:
-    """The blocks of one subject's EEG, (68, times) in µV: the lead-in, then each clip between rests."""
-    yield _block(plan, head, subject, clip=-1, rate=rate)
+def recording(
+    plan: Plan, head: HeadModel, subject: int, *, rate: int, beats: NDArray[np.float64] | None = None
+) -> Iterator[NDArray[np.float32]]:
+    """The blocks of one subject's EEG, (68, times) in µV: the lead-in, then each clip between rests.
+
+    ``beats`` are the times of the heart's beats, in seconds of the recording; None: a heart of its own."""
+    yield _block(plan, head, subject, clip=-1, rate=rate, beats=beats)
     stop = int(plan.eeg_stop[subject])
     for clip in range(stop):
-        yield _block(plan, head, subject, clip=clip, rate=rate)
+        yield _block(plan, head, subject, clip=clip, rate=rate, beats=beats)
     if stop < len(plan.clips):  # the recording breaks off in the middle of a clip
-        block = _block(plan, head, subject, clip=stop, rate=rate)
+        block = _block(plan, head, subject, clip=stop, rate=rate, beats=beats)
         yield block[:, : block.shape[1] // 2]
 
 
@@ -49,19 +53,23 @@ def markers(plan: Plan, *, rate: int) -> list[tuple[str, int]]:
     return out
 
 
-def _block(plan: Plan, head: HeadModel, subject: int, *, clip: int, rate: int) -> NDArray[np.float32]:
+def _block(
+    plan: Plan, head: HeadModel, subject: int, *, clip: int, rate: int, beats: NDArray[np.float64] | None
+) -> NDArray[np.float32]:
+    half = plan.rest // 2
     if clip < 0:
-        z = np.broadcast_to(plan.offset[subject], (plan_.LEAD_SECONDS + 1, plan_.N_SOURCES))
+        z = np.broadcast_to(plan.offset[subject], (plan_.LEAD_SECONDS + half, plan_.N_SOURCES))
         blinks = np.zeros(0)
     else:
-        z, blinks = plan.levels(subject, clip), plan.blinks(subject, clip) + plan_.REST_SECONDS / 2
+        z, blinks = plan.levels(subject, clip), plan.blinks(subject, clip) + half
         if clip == len(plan.clips) - 1:
             z = np.concatenate([z, z[-1:]])
     rng = np.random.default_rng([plan.seed, 35, subject, clip + 1])
     made = np.zeros((len(FILE_CHANNELS), len(z) * RATE), dtype=np.float32)
     made[_BRAIN] = _brain(z, head, rng)
     made[_ROW["M1"]], made[_ROW["M2"]] = 0.6 * made[_ROW["TP7"]], 0.6 * made[_ROW["TP8"]]
-    _add_body(made, blinks, rng)
+    first = 0 if clip < 0 else int(plan.starts()[clip]) - half
+    _add_body(made, blinks, None if beats is None else beats - first, rng)
     # blocks are made one by one: they meet in the rests, where both fade
     window = np.ones(made.shape[1], dtype=np.float32)
     window[:_FADE] = np.sin(np.linspace(0, np.pi / 2, _FADE)) ** 2
@@ -96,7 +104,12 @@ def _brain(z: NDArray[np.float64], head: HeadModel, rng: np.random.Generator) ->
     return out.reshape(len(CHANNELS), n)
 
 
-def _add_body(made: NDArray[np.float32], blinks: NDArray[np.float64], rng: np.random.Generator) -> None:
+def _add_body(
+    made: NDArray[np.float32],
+    blinks: NDArray[np.float64],
+    beats: NDArray[np.float64] | None,
+    rng: np.random.Generator,
+) -> None:
     """Blinks, eye movements, heart, muscle and hum, into the (68, times) of a block."""
     n = made.shape[1]
     time = np.arange(n) / RATE
@@ -116,9 +129,10 @@ def _add_body(made: NDArray[np.float32], blinks: NDArray[np.float64], rng: np.ra
     made[_BRAIN] += (0.25 * at[:, 0] * np.exp(-np.abs(at[:, 1] - 0.65) / 0.5)).astype(np.float32)[
         :, None
     ] * gaze
-    beats = np.cumsum(0.85 + 0.05 * rng.standard_normal(int(time[-1] / 0.6) + 2))
+    if beats is None:
+        beats = np.cumsum(0.85 + 0.05 * rng.standard_normal(int(time[-1] / 0.6) + 2))
     beat = np.zeros(n)
-    beat[np.rint(beats[beats < time[-1]] * RATE).astype(int)] = 1
+    beat[np.rint(beats[(beats >= 0) & (beats < time[-1])] * RATE).astype(int)] = 1
     lag = np.arange(-RATE // 10, RATE // 2) / RATE
     wave = np.exp(-((lag / 0.012) ** 2)) - 0.2 * np.exp(-(((lag - 0.03) / 0.012) ** 2))
     wave += 0.25 * np.exp(-(((lag - 0.25) / 0.05) ** 2))

@@ -20,7 +20,7 @@ bar)."""
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -80,7 +80,8 @@ def see(plan: Plan, level: str) -> list[Seen]:
             continue
         key = (e.subject, e.clip)
         if key not in known:
-            rest = plan.levels(*key)[1:-1] - plan.emotion(*key) - plan.offset[e.subject]
+            half = plan.rest // 2
+            rest = plan.levels(*key)[half:-half] - plan.emotion(*key) - plan.offset[e.subject]
             known[key] = rest, plan.intensity(*key)
         z, intensity = known[key]
         if level == "event":
@@ -97,9 +98,11 @@ def see(plan: Plan, level: str) -> list[Seen]:
     ]
 
 
-def _eeg_terms(plan: Plan, seen: list[Seen], *, kind: str, gain: float) -> NDArray[np.float64]:
-    """Log-likelihood (events, emotions), or (events, clips) for ``stimulus_known``; 0 where there is no
-    EEG."""
+def signal_terms(
+    plan: Plan, seen: list[Seen], *, kind: str = "subject_known", gain: float
+) -> NDArray[np.float64]:
+    """Log-likelihood (events, emotions) of what a plan's sources showed, or (events, clips) for
+    ``stimulus_known``; 0 where there is nothing."""
     known_clip = kind == "stimulus_known"
     constant = {
         "inductive": plan_.OFFSET_SD**2 + plan_.FINGERPRINT_SD**2,
@@ -154,11 +157,20 @@ def log_likelihood(
     known."""
     eeg, face = "eeg" in modality, "me" in modality
     seen = [] if not eeg else see(plan, level) if seen is None else seen
+    return combined(plan, [(plan, seen)], face=face, kind=kind)
+
+
+def combined(
+    plan: Plan, signals: Sequence[tuple[Plan, list[Seen]]], *, face: bool, kind: str
+) -> NDArray[np.float64]:
+    """(events, emotions), up to a constant: the face, where asked for, and every set of sources there is."""
     by_face = face_log_likelihood(plan) if face else np.zeros((len(plan.events), len(EMOTIONS)))
-    if kind != "stimulus_known":
-        return by_face + _eeg_terms(plan, seen, kind=kind, gain=plan.gain)
     emotions = plan.emotions[plan.emotions >= 0]
-    by_clip = by_face[:, emotions] + _eeg_terms(plan, seen, kind=kind, gain=plan.gain)
+    by_clip = by_face if kind != "stimulus_known" else by_face[:, emotions]
+    for own, seen in signals:
+        by_clip = by_clip + signal_terms(own, seen, kind=kind, gain=own.gain)
+    if kind != "stimulus_known":
+        return by_clip
     if face:
         by_clip = by_clip + _behaviour_terms(plan)
     return _average(by_clip, [np.flatnonzero(emotions == k) for k in range(len(EMOTIONS))])
@@ -173,11 +185,16 @@ def _average(values: NDArray[np.float64], groups: list[NDArray[np.int64]]) -> ND
     return np.stack(columns, axis=1)
 
 
-def decide(log_likelihoods: NDArray[np.float64], *, classes: int) -> NDArray[np.int64]:
-    """The class of each event, as if classes were equally likely."""
+def decide(
+    log_likelihoods: NDArray[np.float64],
+    *,
+    classes: int,
+    shares: NDArray[np.float64] = plan_.EVENT_SHARES,
+) -> NDArray[np.int64]:
+    """The class of each event, as if classes were equally likely; ``shares`` are those of the emotions."""
     if classes == len(EMOTIONS):
         return np.asarray(np.round(log_likelihoods, _TIE).argmax(axis=1))
-    share = np.log(plan_.EVENT_SHARES)
+    share = np.log(shares)
     within = np.stack(
         [
             logsumexp((log_likelihoods + share)[:, own], axis=1) - logsumexp(share[own])
@@ -249,20 +266,28 @@ def score(
             [i for i, e in enumerate(plan.events) if e.clip < plan.eeg_stop[e.subject]], dtype=np.int64
         )
     found = log_likelihood(plan, kind=kind, modality=modality, level=level, seen=seen)
-    return judge(plan, decide(found, classes=classes), classes=classes, rows=rows)
+    return judge(plan, decide(found, classes=classes, shares=plan.shares), classes=classes, rows=rows)
 
 
-def calibrate(plan: Plan) -> float:
+def calibrate(plan: Plan, *, target: float = plan_.TARGET) -> float:
     """The gain at which ``subject_known`` with both modalities reaches the target, at the plan's effect."""
     if not plan.events:
         return 1.0
     seen, face = see(dataclasses.replace(plan, gain=0.0), "event"), face_log_likelihood(plan)
+
+    def reached(gain: float) -> float:
+        both = face + signal_terms(plan, seen, gain=gain)
+        return judge(plan, decide(both, classes=3, shares=plan.shares), classes=3).uar
+
+    return gain_for(reached, target)
+
+
+def gain_for(reached: Callable[[float], float], target: float) -> float:
+    """The gain at which a score reaches a target."""
     low, high = 0.0, 12.0
     for _ in range(24):
         middle = (low + high) / 2
-        both = face + _eeg_terms(plan, seen, kind="subject_known", gain=middle)
-        reached = judge(plan, decide(both, classes=3), classes=3).uar
-        low, high = (middle, high) if reached < plan_.TARGET else (low, middle)
+        low, high = (middle, high) if reached(middle) < target else (low, middle)
     return high
 
 

@@ -28,7 +28,7 @@ recall of :data:`TARGET`, averaged over the three classes, with face and EEG tog
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -55,7 +55,7 @@ INTENSITY_SECONDS = 3.0
 APEX_SECONDS = 8
 """The stretch around the apex that the oracle of an event looks at."""
 REST_SECONDS = 2
-"""Between two clips."""
+"""Between two clips, unless a data set says otherwise; an even number."""
 LEAD_SECONDS = 4
 """Before the rest that comes before the first clip."""
 
@@ -121,7 +121,9 @@ class Plan:
 
     ``clips`` are markers in the order they are shown, ``emotions`` the emotion of each (-1: calm),
     ``seconds`` their lengths. ``events`` are sorted by subject, clip and onset. ``eeg_stop`` is the number of
-    clips whose EEG is whole."""
+    clips whose EEG is whole. ``rest`` is how many seconds lie between two clips, ``shares`` how common the
+    emotions are among the events, and ``stream`` tells the random numbers of one set of sources from those of
+    another: a plan with other offsets, fingerprints and patterns describes something else than the brain."""
 
     seed: int
     effect: float
@@ -138,6 +140,9 @@ class Plan:
     clip_drift: NDArray[np.float64]
     clip_gaze: NDArray[np.float64]
     eeg_stop: NDArray[np.int64]
+    rest: int = REST_SECONDS
+    shares: NDArray[np.float64] = field(default_factory=EVENT_SHARES.copy)
+    stream: int = 31
 
     def of(self, subject: int, clip: int | None = None) -> list[Expression]:
         """The expressions of a subject, or of one clip shown to a subject."""
@@ -154,8 +159,8 @@ class Plan:
 
     def starts(self) -> NDArray[np.int64]:
         """When each clip starts in the EEG, in seconds."""
-        before = np.concatenate([[0], np.cumsum(self.seconds[:-1] + REST_SECONDS)])
-        return LEAD_SECONDS + REST_SECONDS + before
+        before = np.concatenate([[0], np.cumsum(self.seconds[:-1] + self.rest)])
+        return LEAD_SECONDS + self.rest + before
 
     def intensity(self, subject: int, clip: int) -> NDArray[np.float64]:
         """How strongly the emotion is felt in each second of a clip, 0 to 1."""
@@ -167,14 +172,14 @@ class Plan:
         return BASE_INTENSITY + (1 - BASE_INTENSITY) * height
 
     def levels(self, subject: int, clip: int) -> NDArray[np.float64]:
-        """``z``, (seconds, sources): a second of rest, the clip, a second of rest."""
-        rng = np.random.default_rng([self.seed, 31, subject, self.clips[clip]])
-        n = int(self.seconds[clip]) + REST_SECONDS
+        """``z``, (seconds, sources): half a rest, the clip, half a rest."""
+        rng = np.random.default_rng([self.seed, self.stream, subject, self.clips[clip]])
+        n, half = int(self.seconds[clip]) + self.rest, self.rest // 2
         noise = rng.standard_normal((n, N_SOURCES))
         noise[1:] *= np.sqrt(1 - NOISE_AR**2)
         noise = scipy.signal.lfilter([1.0], [1.0, -NOISE_AR], noise, axis=0)
         z = self.offset[subject] + NOISE_SD * noise
-        z[1:-1] += self.fingerprint[clip] + self.emotion(subject, clip)
+        z[half:-half] += self.fingerprint[clip] + self.emotion(subject, clip)
         return z
 
     def emotion(self, subject: int, clip: int) -> NDArray[np.float64]:
@@ -221,6 +226,9 @@ def draw(
     seconds: float,
     effect: float,
     truncated: int = 0,
+    rest: int = REST_SECONDS,
+    shares: NDArray[np.float64] = EVENT_SHARES,
+    target: float = TARGET,
 ) -> Plan:
     """Draw a data set's hidden causes; everything but what ``effect`` changes is the same for any effect."""
     from mien.simulate import _mes_oracle
@@ -253,15 +261,18 @@ def draw(
         clip_drift=clip_drift,
         clip_gaze=clip_gaze,
         eeg_stop=stop,
+        rest=rest,
+        shares=shares,
     )
-    # the draws are made again for every effect, from the same stream, so that only the prototypes differ
-    at_one = dataclasses.replace(plan, events=_draw_events(plan, events_per_clip, effect=1.0))
-    return dataclasses.replace(
-        plan,
-        events=_draw_events(plan, events_per_clip, effect=effect),
-        effect=float(effect),
-        gain=_mes_oracle.calibrate(at_one),
-    )
+    gain = _mes_oracle.calibrate(at_effect(plan, 1.0, events_per_clip=events_per_clip), target=target)
+    return at_effect(dataclasses.replace(plan, gain=gain), effect, events_per_clip=events_per_clip)
+
+
+def at_effect(plan: Plan, effect: float, *, events_per_clip: float) -> Plan:
+    """The same people and clips at another effect: the draws are made again, from the same stream, so that
+    only the prototypes differ."""
+    events = _draw_events(plan, events_per_clip, effect=effect)
+    return dataclasses.replace(plan, effect=float(effect), events=events)
 
 
 def _patterns(rng: np.random.Generator) -> NDArray[np.float64]:
@@ -293,10 +304,10 @@ def _dates(n: int, rng: np.random.Generator) -> tuple[str, ...]:
 
 
 def event_counts(plan: Plan, events_per_clip: float) -> NDArray[np.int64]:
-    """How many expressions of each emotion there are: the real table's shares as exactly as can be."""
+    """How many expressions of each emotion there are: the plan's shares as exactly as can be."""
     present = np.array([(plan.emotions == k).sum() for k in range(len(EMOTIONS))])
     cells = len(plan.subjects) * present
-    weight = EVENT_SHARES * present
+    weight = plan.shares * present
     if not weight.sum():
         return np.zeros(len(EMOTIONS), dtype=np.int64)
     exact = events_per_clip * cells.sum() * weight / weight.sum()

@@ -10,9 +10,11 @@ stamps, which are the time of day."""
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mien.datasets._mes_eeg_layout import CLIP_INDEX, EMOTIONS, FILE_WORDS, FRAME_COUNTER, row_key
 from mien.simulate import _mes_plan as plan_
@@ -72,8 +74,13 @@ class Row:
         ]
 
 
-def rows(plan: Plan) -> list[Row]:
-    """All rows, batch after batch."""
+Shots = Callable[[Plan, Expression], tuple[NDArray[np.int64], NDArray[np.int64]]]
+"""Stamps of the frames of onset, apex and offset of an expression, in milliseconds of the day, and what the
+camera's counter said."""
+
+
+def rows(plan: Plan, *, shots: Shots | None = None) -> list[Row]:
+    """All rows, batch after batch; ``shots`` where there is a camera whose frames exist."""
     out: list[Row] = []
     n = len(plan.events)
     batch = np.searchsorted(np.cumsum(BATCHES), (np.arange(n) + 0.5) / max(n, 1))
@@ -89,7 +96,8 @@ def rows(plan: Plan) -> list[Row]:
             seen.append(again if seen[0] is event else dataclasses.replace(again, offset=again.apex))
         for coder, coded in enumerate(seen, start=1):
             in_batch = (first + coder - 1) % len(BATCHES)
-            out.append(_row(plan, i, coded, coder=coder, batch=in_batch, rng=rng))
+            shot = (shots or _shots)(plan, coded)
+            out.append(_row(plan, i, coded, shot, coder=coder, batch=in_batch, rng=rng))
     return sorted(out, key=lambda r: (r.batch, r.subject, r.marker, r.onset, r.coder))
 
 
@@ -114,17 +122,31 @@ def _recoded(event: Expression, rng: np.random.Generator) -> Expression:
     )
 
 
-def _row(plan: Plan, i: int, event: Expression, *, coder: int, batch: int, rng: np.random.Generator) -> Row:
+def _shots(plan: Plan, event: Expression) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """What a camera of which no frame exists would have said."""
+    fps = frame_rate(plan, event.subject, event.clip)
+    times = np.array([event.onset, event.apex, event.offset])
+    clock = np.rint(1000 * (_begin(plan, event) + times + [0, *[dropped(plan, event)] * 2])).astype(np.int64)
+    of_clip = np.random.default_rng([plan.seed, 38, event.subject, plan.clips[event.clip]])
+    first = int(of_clip.integers(0, FRAME_COUNTER))
+    return clock, (first + np.rint(fps * times).astype(np.int64)) % FRAME_COUNTER + 1
+
+
+def _row(
+    plan: Plan,
+    i: int,
+    event: Expression,
+    shot: tuple[NDArray[np.int64], NDArray[np.int64]],
+    *,
+    coder: int,
+    batch: int,
+    rng: np.random.Generator,
+) -> Row:
     marker = plan.clips[event.clip]
     word = FILE_WORDS[EMOTIONS[event.emotion]]
     name, date = plan.subjects[event.subject], plan.dates[event.subject]
     fps = frame_rate(plan, event.subject, event.clip)
-    times = np.array([event.onset, event.apex, event.offset])
-    clock = np.rint(1000 * (_begin(plan, event) + times + [0, *[dropped(plan, event)] * 2])).astype(np.int64)
-    of_clip = np.random.default_rng([plan.seed, 38, event.subject, marker])
-    code = (
-        int(of_clip.integers(0, FRAME_COUNTER)) + np.rint(fps * times).astype(np.int64)
-    ) % FRAME_COUNTER + 1
+    clock, code = shot
     stamps = [_stamp(int(t)) for t in clock]
     if batch == 1:
         dif = int(clock[1] % 1000 - clock[0] % 1000) % 1000 + 1
