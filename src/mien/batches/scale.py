@@ -12,11 +12,14 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from mien.batches.table import Table
 
-POOLED = ("window", "time", "instance", "token", "row", "column")
+POOLED = ("window", "second", "time", "instance", "token", "row", "column")
 """Axes along which one centre and scale serve all values: seconds of a sequence, samples of a signal, faces
 of a bag and places in a face, pixels of a map."""
 LIMIT = 8.0
 """Scaled values further out than this are set to it: one noisy electrode must not fill a batch."""
+
+BLOCK = 32 * 2**20
+"""Bytes of a stream that are looked at together when the constants are fitted."""
 
 Mode = Literal["train", "subject"]
 
@@ -38,7 +41,9 @@ class Scaler:
         for group in ["*"] if self.mode == "train" else np.unique(subjects).tolist():
             rows = slice(None) if group == "*" else subjects == group
             mean, sd = self.constants[stream, group]
-            out[rows] = (values[rows] - mean) / sd
+            centred = values[rows] - mean
+            centred /= sd
+            out[rows] = centred
         np.nan_to_num(out, copy=False, nan=0.0, posinf=LIMIT, neginf=-LIMIT)
         return np.clip(out, -LIMIT, LIMIT, out=out)
 
@@ -78,7 +83,7 @@ def fit_scaler(table: Table, rows: NDArray[np.int64], *, mode: Mode) -> Scaler:
     return Scaler(
         mode=mode,
         constants={
-            (stream, group): _moments(values[which], table.axes[stream])
+            (stream, group): _moments(values, which, table.axes[stream])
             for stream, values in table.inputs.items()
             for group, which in groups.items()
         },
@@ -86,14 +91,27 @@ def fit_scaler(table: Table, rows: NDArray[np.int64], *, mode: Mode) -> Scaler:
 
 
 def _moments(
-    values: NDArray[Any], axes: Mapping[str, tuple[str, ...]]
+    values: NDArray[Any], rows: NDArray[np.int64], axes: Mapping[str, tuple[str, ...]]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Mean and standard deviation of every column of (samples, features)."""
-    finite = np.isfinite(values)
-    count = _pool(finite.sum(axis=0), axes)
-    mean = _pool(np.where(finite, values, 0.0).sum(axis=0, dtype=np.float64), axes) / np.maximum(count, 1)
-    centred = np.where(finite, values - mean, 0.0)
-    sd = np.sqrt(_pool((centred**2).sum(axis=0, dtype=np.float64), axes) / np.maximum(count, 1))
+    """Mean and standard deviation of every column of (samples, features) over some rows, which are read a
+    few at a time, twice."""
+    width = int(values.shape[1])
+    each = max(1, BLOCK // max(width * values.dtype.itemsize, 1))
+    blocks = [rows[i : i + each] for i in range(0, len(rows), each)]
+    finite = np.zeros(width, np.int64)
+    total, squares = np.zeros(width), np.zeros(width)
+    for block in blocks:
+        here = values[block]
+        known = np.isfinite(here)
+        finite += known.sum(axis=0)
+        total += np.where(known, here, 0.0).sum(axis=0, dtype=np.float64)
+    count = np.maximum(_pool(finite, axes), 1)
+    mean = _pool(total, axes) / count
+    for block in blocks:
+        here = values[block]
+        centred = np.where(np.isfinite(here), here - mean, 0.0)
+        squares += (centred**2).sum(axis=0, dtype=np.float64)
+    sd = np.sqrt(_pool(squares, axes) / count)
     sd[~(sd > 1e-6 * np.maximum(np.abs(mean), 1e-6))] = 1.0
     return mean.astype(np.float32), sd.astype(np.float32)
 
