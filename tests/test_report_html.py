@@ -81,8 +81,8 @@ def test_the_page_is_whole_small_and_fetches_nothing(page: str) -> None:
 
 def test_every_section_is_there(page: str) -> None:
     for key in (
-        "summary", "meaning", "modalities", "subjects", "confusion", "curves", "bands", "calibration",
-        "controls", "audit", "dropped", "published", "setup", "repeat",
+        "summary", "meaning", "protocols", "modalities", "subjects", "confusion", "curves", "bands",
+        "calibration", "controls", "audit", "dropped", "published", "setup", "repeat",
     ):  # fmt: skip
         assert f'<section id="{key}">' in page
 
@@ -90,7 +90,7 @@ def test_every_section_is_there(page: str) -> None:
 def test_tables_have_headers_and_figures_a_text_for_those_who_cannot_see_them(page: str) -> None:
     assert page.count("<table>") == len(re.findall(r'<table>.*?<th scope="col"', page, flags=re.S))
     drawings = re.findall(r"<svg [^>]*>", page)
-    assert len(drawings) == 8
+    assert len(drawings) == 9
     assert all('role="img"' in d and re.search(r'aria-label="[^"]{20,}"', d) for d in drawings)
 
 
@@ -213,6 +213,17 @@ def test_runs_are_compared_on_the_trials_both_predicted(tmp_path: Path) -> None:
     assert "Runs compared" in text
     assert re.search(r"weak ?maet", text)
     assert re.search(r"−\d+\.\d−\d+\.\d to −\d+\.\d56 trials", text)  # worse, surely, on 4 x 14 trials
+
+
+def test_a_run_without_a_stream_of_the_first_is_compared_too(tmp_path: Path) -> None:
+    options = {"protocols": ("loso",), "normalise": ("train",), "figures": False, **SMALL}
+    both = write_fake_run(tmp_path / "both", **options)
+    alone = write_fake_run(tmp_path / "alone", modalities=("eye",), **options)
+    text = said(write_report(both, alone).read_text("utf-8"))
+    assert re.search(r"each with all its signals ?both ?maet \(EEG \+ eye\).*?alone ?maet \(eye\)", text)
+    assert re.search(r"normalise = train, eye ?both ?maet.*?alone ?maet", text)
+    again = said(write_report(both, both).read_text("utf-8"))
+    assert "each with all its signals" not in again
 
 
 def test_claims_are_those_of_the_strictest_thing_proved() -> None:

@@ -26,7 +26,11 @@ T = TypeVar("T")
 _ORACLE, _CHANCE = "#b0122b", "#b9c0c8"
 INK, GREY, PALE, RULE = "#1c2430", "#6b7480", "#e6e9ed", "#c4cad1"
 _COLOURS = ("#0b3c6f", "#d1761b", "#2a9d8f", "#9a5ba5", "#7a7a7a", "#b5b045")
-_FIXED = {"EEG + eye": 0, "EEG + ME": 0, "ME + EEG": 0, "EEG": 1, "eye": 2, "ME": 2}
+_FIXED = {
+    **dict.fromkeys(("EEG + eye", "EEG + ME", "ME + EEG", "EEG + face", "face + EEG"), 0),
+    "EEG": 1,
+    **dict.fromkeys(("eye", "ME", "face"), 2),
+}
 """Place of the usual labels in the palette, the same in every figure and every run."""
 _N_FIXED = max(_FIXED.values()) + 1
 _SHORT = frozenset({"eeg", "ecg", "ppg", "eda", "me"})

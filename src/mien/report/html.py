@@ -7,8 +7,10 @@ from pathlib import Path
 
 from mien.report import (
     section_background,
+    section_bags,
     section_events,
     section_figures,
+    section_protocols,
     section_runs,
     section_saliency,
     section_scores,
@@ -52,6 +54,7 @@ def write_report(folder: str | Path, *others: str | Path) -> Path:
         ("meaning", "What these numbers mean", section_scores.meaning(story)),
         ("compared", "Runs compared", section_runs.compared(story, rest) if rest else ""),
         ("tasks", section_tasks.heading(stories), section_tasks.tasks(stories)),
+        ("protocols", "Protocols side by side", section_protocols.protocols(story, rest)),
         ("modalities", "Protocols and modalities", section_figures.comparison(story)),
         ("subjects", "Every subject", section_figures.drawn(story, "subjects")),
         ("confusion", "What is taken for what", section_figures.drawn(story, "confusion")),
@@ -62,6 +65,7 @@ def write_report(folder: str | Path, *others: str | Path) -> Path:
             section_figures.drawn(story, "bands") + section_saliency.course(story),
         ),
         ("saliency", "What the model looks at", section_saliency.saliency(story)),
+        ("bags", "Which instances were chosen", section_bags.bags(story)),
         ("calibration", "Calibration", section_figures.drawn(story, "calibration")),
         ("controls", "Controls and oracle", section_background.controls(story)),
         ("audit", "Leakage audit", section_background.audit(story)),

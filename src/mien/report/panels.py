@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -78,6 +79,19 @@ class Story:
         """The model that the page is about."""
         return self.models[0]
 
+    @cached_property
+    def label(self) -> str:
+        """Which label is learnt, by the run's study file."""
+        try:
+            return str(tomllib.loads(self.run.study).get("label", "emotion"))
+        except tomllib.TOMLDecodeError:
+            return ""
+
+    @property
+    def task(self) -> tuple[str, tuple[str, ...], str]:
+        """What is told apart: the label, its classes, and whether by trial or event."""
+        return self.label, self.run.classes, self.level
+
     @property
     def level(self) -> str:
         """What the page's results are by: trials, or events where those are what was classified."""
@@ -107,6 +121,19 @@ class Story:
         """Whether the protocol says so itself."""
         return bool(self.run.record["protocols"].get(protocol, {}).get("leaky"))
 
+    def leaks(self, protocol: str) -> bool:
+        """Whether the audit found a leak under the protocol."""
+        return any(
+            f["where"].split(",")[0] == protocol and f.get("severity", "leak") == "leak"
+            for f in self.run.audit["findings"]
+        )
+
+    @cached_property
+    def levels(self) -> list[str]:
+        """What there are results by, the coarsest first."""
+        found = {row["level"] for row in self.plain}
+        return [level for level in ("event", "trial", "window") if level in found]
+
     def declared(self, protocol: str) -> frozenset[str]:
         """What the protocol declares to hold out: good for sorting, never for a claim."""
         return frozenset(self.run.record["protocols"].get(protocol, {}).get("held_out", ()))
@@ -125,6 +152,11 @@ class Story:
             ):
                 return row
         return None
+
+    def under(self, protocol: str, *, level: str = "") -> list[dict[str, Any]]:
+        """The page's model's rows under a protocol with the first scaling, all signals together first."""
+        found = (self.find(protocol, self.normalise[0], m, level=level) for m in self.modalities)
+        return [row for row in found if row]
 
     def pair(self) -> tuple[str, str] | None:
         """The strict protocol (subjects and stimuli held out) and the lax one (subjects), if both ran."""

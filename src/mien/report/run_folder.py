@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.core import InputError
+from mien.report.bag_examples import Bags, bags_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -74,6 +75,8 @@ class Run:
         The arrays of ``informative_bands.npz``, or None.
     saliency
         Stream to what ``saliency_<stream>.npz`` holds; may be empty.
+    bags
+        What ``bags.npz`` holds, or None.
     events
         The events that were classified, their ``label`` as a word, or None.
     """
@@ -88,6 +91,7 @@ class Run:
     curves: Mapping[tuple[str, str, str, str, str], Mapping[str, NDArray[np.float64]]]
     bands: Mapping[str, NDArray[Any]] | None
     saliency: Mapping[str, Saliency]
+    bags: Bags | None
     events: pd.DataFrame | None
 
     @property
@@ -134,6 +138,11 @@ def read_run(folder: str | Path) -> Run:
             file.stem.removeprefix("saliency_"): _saliency(file, record["classes"])
             for file in sorted((path / "figures").glob("saliency_*.npz"))
         },
+        bags=bags_of(
+            _npz(path / "figures" / "bags.npz"),
+            file=path / "figures" / "bags.npz",
+            classes=record["classes"],
+        ),
         events=_events(path / "events.parquet", record["classes"]),
     )
 

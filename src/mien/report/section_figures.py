@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from mien.report import figures, panels
 from mien.report.blocks import figure
 from mien.report.panels import Story, spoken
+from mien.report.words import capital
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -22,25 +23,21 @@ def comparison(story: Story) -> str:
         panels.comparison(story),
         name="comparison",
         alt=f"Bars of the {score} by {level} of {story.model}, for each subset of signals and protocol.",
-        caption=f"{_capital(score)} of `{story.model}` by {level}, with 95 % intervals. The dashed line is "
+        caption=f"{capital(score)} of `{story.model}` by {level}, with 95 % intervals. The dashed line is "
         "uniform chance, the grey band the interval of the same answers against labels permuted over "
         f"clips.{oracle}",
     ) + figure(
         panels.dumbbells(story),
         name="pair",
-        alt=f"{_capital(score)} under the strict and the lax protocol, joined by a line for each condition.",
+        alt=f"{capital(score)} under the strict and the lax protocol, joined by a line for each condition.",
         caption=f"`{pair[0]}` beside `{pair[1]}`. The length of a line is what it is worth to have seen "
         "the clips in training, and more of them." if pair else "",
     ) + figure(
         panels.models(story),
         name="models",
-        alt=f"{_capital(score)} by {level} of every model under each protocol.",
+        alt=f"{capital(score)} by {level} of every model under each protocol.",
         caption=f"Every model of the run, normalise = `{story.normalise[0]}`, with 95 % intervals.",
     )  # fmt: skip
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 _FIGURES: dict[str, tuple[Callable[[Story], Figure | None], str, str]] = {
@@ -91,9 +88,9 @@ def drawn(story: Story, name: str) -> str:
         "normalise": f"`{story.normalise[0]}`",
         "signals": figures.modality_label(story.modalities[0]),
         "score": score,
-        "Score": _capital(score),
+        "Score": capital(score),
         "level": story.level,
-        "Level": _capital(story.level),
+        "Level": capital(story.level),
         "finest": panels.finest(story),
         "own": own if story.metric != "accuracy" else "",
         "seeds": ", mean over seeds" if len(story.run.record["seeds"]) > 1 else "",

@@ -53,6 +53,11 @@ def listed(words: Sequence[str]) -> str:
     return ", ".join(words[:-1]) + " and " + words[-1] if len(words) > 1 else "".join(words)
 
 
+def capital(text: str) -> str:
+    """With a capital at its beginning."""
+    return text[:1].upper() + text[1:]
+
+
 def names(found: Iterable[str]) -> list[str]:
     """Names as code, for :func:`mien.report.blocks.prose`."""
     return [f"`{name}`" for name in found]

@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 
 from mien import datasets, features, models
 from mien.batches import Table
-from mien.core import InputError, Split
+from mien.core import Split
+from mien.run.bags import bag_of_fit, write_bags
 from mien.run.config import Study
 from mien.run.files import write_json, write_npz, write_parquet
 from mien.run.fold import Job, load_context, result_folder
 from mien.run.importance import write_importance
 from mien.run.prepare import rule_of, settled_parts
+from mien.run.truth import read_truth
 
 
 def collect(out: Path, plan: Study, jobs: Sequence[Job]) -> None:
@@ -27,6 +29,7 @@ def collect(out: Path, plan: Study, jobs: Sequence[Job]) -> None:
     frames, fits = [], []
     curves: dict[str, NDArray[np.float64]] = {}
     importance: dict[str, list[NDArray[np.float32]]] = {}
+    bags: list[dict[str, NDArray[Any]]] = []
     about: dict[str, dict[str, Any]] = {}
     for job in jobs:
         folder = result_folder(run, job)
@@ -44,6 +47,8 @@ def collect(out: Path, plan: Study, jobs: Sequence[Job]) -> None:
                 for stream in plan.streams:
                     if f"importance/{stream}" in arrays:
                         importance.setdefault(stream, []).append(arrays[f"importance/{stream}"])
+                if job.normalise == plan.protocol.normalise[0] and job.control == "none":
+                    bags.append(bag_of_fit(arrays))
         if record["history"] and job.control == "none":
             key = f"curve/{job.protocol}|{job.normalise}|{job.model}|{job.seed}|{record['fold']}"
             curves |= {f"{key}/{k}": np.asarray(v, dtype=np.float64) for k, v in record["history"].items()}
@@ -62,6 +67,13 @@ def collect(out: Path, plan: Study, jobs: Sequence[Job]) -> None:
     if curves:
         write_npz(out / "figures" / "learning_curves.npz", curves)
     write_importance(out / "figures", context.table, importance)
+    write_bags(
+        out / "figures",
+        out / ".work",
+        context.table,
+        [fit for fit in bags if fit],
+        about={"protocol": plan.protocol.names[0], "normalise": plan.protocol.normalise[0]},
+    )
     cleaning = None if plan.clean is None else json.loads((out / ".work" / "cleaning.json").read_bytes())
     plan = plan.model_copy(update={"features": settled_parts(out, plan)})
     labels = out / ".work" / "labels.json"
@@ -192,14 +204,3 @@ def _record(
         record["dataset"]["effect"] = truth["effect"]
         record["dataset"]["seed"] = truth["seed"]
     return record
-
-
-def read_truth(root: str | Path) -> dict[str, Any] | None:
-    """``truth.json`` of a made-up data set, or None."""
-    path = Path(root) / "truth.json"
-    if not path.exists():
-        return None
-    try:
-        return dict(json.loads(path.read_bytes()))
-    except ValueError:
-        raise InputError("is not JSON", file=path, remedy="simulate the data set again") from None

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from mien import batches, models, protocols, train
 from mien.batches import Scaler, Table
 from mien.core import Batch, Split
+from mien.run.bags import bag_of, blocks, look, watched
 from mien.run.config import Study, load_study
 from mien.run.files import write_json, write_npz
 from mien.run.fold_values import FoldValues
@@ -216,6 +217,11 @@ def fit_fold(context: Context, job: Job, *, checkpoint: Path) -> tuple[dict[str,
         record["config"] = _plain(getattr(network, "config", {}))
     record["couples_samples"] = bool(getattr(network, "couples_samples", False))
     record["subsets"] = {}
+    # the report's figures of what a network looks at are of these fits
+    first = (job.model, job.control, job.protocol) == (study.model.name, "none", study.protocol.names[0])
+    drawn = first and models.kind(job.model) == "network"
+    bag = bag_of(table) if drawn else None
+    bagged = watched(table, job.subsets) if bag else None
     for subset in job.subsets:
         name = "+".join(subset)
         have = np.any([table.present[s] for s in subset], axis=0)
@@ -228,6 +234,8 @@ def fit_fold(context: Context, job: Job, *, checkpoint: Path) -> tuple[dict[str,
             temperature = train.fit_temperature(network, val, streams=subset) if len(val) else 1.0
             probability = train.predict(network, tested, streams=subset, temperature=temperature)
             coupling = train.coupling(network, tested, streams=subset, n_samples=4)
+            if bag is not None and subset == bagged:
+                arrays |= look(network, tested, streams=subset, bag=bag)
         else:
             temperature, probability = 1.0, network.predict_proba(tested)
             alone = np.concatenate(
@@ -237,9 +245,10 @@ def fit_fold(context: Context, job: Job, *, checkpoint: Path) -> tuple[dict[str,
         arrays[f"rows/{name}"] = rows
         arrays[f"probability/{name}"] = np.asarray(probability, dtype=np.float32)
         record["subsets"][name] = {"temperature": temperature, "coupling": coupling, "n_test": len(rows)}
-    own = job.model == study.model.name
-    if own and job.control == "none" and models.kind(job.model) == "network":
-        arrays |= {f"importance/{s}": v for s, v in importance(network, batch(test_rows)).items()}
+    if drawn:
+        streams = [s for s in job.streams if s != bag]
+        found = importance(network, batch(test_rows), streams=streams)
+        arrays |= {f"importance/{s}": v for s, v in found.items()}
     if job.control == "shuffled":
         arrays["labels"] = labels
     return arrays, record
@@ -305,26 +314,36 @@ def make_model(context: Context, job: Job, *, n_domains: int, seed: int) -> Any:
     )
 
 
-def importance(network: Any, batch: Batch) -> dict[str, NDArray[np.float32]]:
-    """Mean |input × gradient| of the true class's score over the samples, per value of each stream.
+def importance(
+    network: Any, batch: Batch, *, streams: Sequence[str] | None = None
+) -> dict[str, NDArray[np.float32]]:
+    """Mean |input × gradient| of the true class's score over the samples, per value of some streams.
 
     Shrikumar et al. (2016), arXiv:1605.01713. Averaged over all samples that have a label and the stream; a
-    stream that none has is not in the result.
+    stream that none has is not in the result. The network gets all streams of the batch.
     """
     import torch
 
-    known = np.flatnonzero(batch.label >= 0)
-    if not len(known):
-        return {}
-    inputs = {s: torch.tensor(batch.inputs[s][known], requires_grad=True) for s in batch.inputs}
-    present = {s: torch.tensor(batch.present[s][known]) for s in batch.present}
-    score = network(inputs, present).logits[torch.arange(len(known)), torch.tensor(batch.label[known])].sum()
-    there = [s for s in inputs if present[s].any()]
-    gradients = torch.autograd.grad(score, [inputs[s] for s in there])
-    return {
-        s: (inputs[s] * g).abs()[present[s]].mean(dim=0).detach().numpy()
-        for s, g in zip(there, gradients, strict=True)
-    }
+    device = next(network.parameters()).device
+    asked = list(batch.inputs) if streams is None else list(streams)
+    total = {s: np.zeros(batch.inputs[s].shape[1:]) for s in asked}
+    for part in blocks(batch):
+        known = part[batch.label[part] >= 0]
+        there = [s for s in asked if batch.present[s][known].any()]
+        if not there:
+            continue
+        inputs = {
+            s: torch.tensor(v[known], device=device, requires_grad=s in there)
+            for s, v in batch.inputs.items()
+        }
+        present = {s: torch.tensor(v[known], device=device) for s, v in batch.present.items()}
+        label = torch.tensor(batch.label[known], device=device)
+        score = network(inputs, present).logits[torch.arange(len(known)), label].sum()
+        for s, g in zip(there, torch.autograd.grad(score, [inputs[s] for s in there]), strict=True):
+            size = (inputs[s] * g).abs()[present[s]]
+            total[s] += size.sum(dim=0, dtype=torch.float64).detach().cpu().numpy()
+    counts = {s: int((batch.present[s] & (batch.label >= 0)).sum()) for s in asked}
+    return {s: (total[s] / n).astype(np.float32) for s, n in counts.items() if n}
 
 
 def _scaler(table: Table, learnable: Rows, used: Rows, mode: str) -> tuple[Scaler, str]:
