@@ -6,6 +6,7 @@ import os
 import pickle
 import tracemalloc
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -30,8 +31,9 @@ from _deap_files import (
 )
 from mien import datasets
 from mien.core import InputError, Span
-from mien.datasets._deap_layout import EEG, N_SAMPLES
+from mien.datasets._deap_layout import EEG, N_SAMPLES, RATINGS, RATINGS_COLUMNS
 from mien.datasets._deap_stored import _KEPT
+from test_io_tables import every_format
 
 
 @pytest.fixture
@@ -106,6 +108,23 @@ def test_labels_of_the_participant_and_of_strangers(root: Path) -> None:
         assert (own["familiarity"].value, own["familiarity"].scale) == (1 + video % 5, (1.0, 5.0))
         others = {name: label.value for name, label in trial.labels.items() if label.rater == "stimulus"}
         assert others == ({"valence_stimulus": 3.5, "arousal_stimulus": 8.25} if video == 2 else {})
+
+
+@every_format
+@pytest.mark.parametrize("folder", ["metadata_csv", "metadata_xls", "metadata_ods", "."])
+def test_ratings_in_every_format_and_place(
+    tmp_path: Path, folder: str, ending: str, write: Callable[..., Path]
+) -> None:
+    truth(tmp_path)
+    write_dat(tmp_path)
+    write_bdf(tmp_path)
+    file = tmp_path / folder / f"{RATINGS}{ending}"
+    file.parent.mkdir(exist_ok=True)
+    write(file, [list(RATINGS_COLUMNS), *rating_rows()])
+    assert datasets.inspect("deap", tmp_path).ok
+    assert [t.id for t in one(tmp_path, raw=True).trials] == [f"s01_v{v:02d}" for v in SHOWN]
+    found = [t.labels["familiarity"].value for t in one(tmp_path).trials]
+    assert found == [1 + v % 5 for v in range(1, TRIALS + 1)]
 
 
 def test_familiarity_may_be_missing(root: Path) -> None:

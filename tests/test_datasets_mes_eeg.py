@@ -30,8 +30,8 @@ from mien import datasets
 from mien.core import Event, InputError, Recording, Span, UnknownNameError
 from mien.core.pseudonyms import PUBLIC_KEY, pseudonym
 from mien.datasets import DatasetWarning
-from mien.datasets._mes_eeg_events import iou, merge, overlapping_pairs
-from mien.datasets._mes_eeg_table import read_table
+from mien.datasets._me_events import iou, merge, overlapping_pairs
+from mien.datasets._me_table import read_table
 
 ALPHA, BRAVO = (pseudonym(name, key=PUBLIC_KEY) for name in ("alpha", "bravo"))
 
@@ -247,7 +247,7 @@ def test_merging_is_by_connected_components_whatever_the_order(times: list[tuple
 
 
 def _row(number: int, onset: float, end: float):  # type: ignore[no-untyped-def]
-    from mien.datasets._mes_eeg_table import Row
+    from mien.datasets._me_rows import Row
 
     return Row(
         number=number, name="alpha", date="20230718", marker=103, emotion="happy", kind="micro", units="AU12",

@@ -63,6 +63,8 @@ class Inspection:
         Everything that is wrong. A copy may be incomplete without a fault: see ``counts``.
     notes
         What a reader should know besides.
+    events
+        One mapping per coded event of the data set, for its statistics; not part of :meth:`to_dict`.
     """
 
     dataset: str
@@ -72,6 +74,7 @@ class Inspection:
     counts: Mapping[str, tuple[float, float | None]] = field(default_factory=dict)
     faults: tuple[Fault, ...] = ()
     notes: tuple[str, ...] = ()
+    events: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def ok(self) -> bool:

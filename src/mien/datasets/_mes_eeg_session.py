@@ -8,22 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from mien.core.errors import InputError
-from mien.core.types import Event, Label, Recording, Span, Stream, Trial
+from mien.core.types import Event, Recording, Span, Stream, Trial
 from mien.datasets._inspection import Fault, fault_of
-from mien.datasets._mes_eeg_eeg import Eeg, EegTrial, eeg_streams, open_eeg
-from mien.datasets._mes_eeg_events import Merged
+from mien.datasets._me_events import Merged, rows_text
+from mien.datasets._me_labels import event_of, labels_of_trial
+from mien.datasets._me_streams import eeg_streams
+from mien.datasets._mes_eeg_eeg import Eeg, EegTrial, open_eeg
 from mien.datasets._mes_eeg_face import Face, FaceSource, Frames
 from mien.datasets._mes_eeg_layout import (
     EEG_RATE,
-    EMOTIONS,
-    EMOTIONS_8,
     FACE_FOLDERS,
     FACE_RATE,
-    FIVE,
-    FIVE_CLASSES,
     MARKER_EMOTION,
-    THREE,
-    THREE_CLASSES,
 )
 from mien.datasets._mes_eeg_survey import Session, Survey
 
@@ -66,7 +62,12 @@ def part_of(seen: Survey, session: Session, *, kinds: Collection[str], frames: F
     faces: list[tuple[Event, Face]] = []
     for marker, span in spans.items():
         for number, merged in enumerate(coded.get(marker, ()), start=1):
-            event = _event(f"{identity}_{marker}_e{number:02d}", f"{identity}_{marker}", span.start, merged)
+            event = event_of(
+                merged,
+                identity=f"{identity}_{marker}_e{number:02d}",
+                trial=f"{identity}_{marker}",
+                start=span.start,
+            )
             if event.kind in kinds:
                 shown.append((event, merged))
                 face, wrong = _face(seen, span.start, merged)
@@ -82,12 +83,12 @@ def part_of(seen: Survey, session: Session, *, kinds: Collection[str], frames: F
             session=date,
             stimulus=str(marker),
             span=span,
-            labels=_trial_labels(MARKER_EMOTION[marker]),
+            labels=labels_of_trial(MARKER_EMOTION[marker]),
         )
         for marker, span in spans.items()
         if marker in used
     )
-    streams = {} if eeg is None else eeg_streams(eeg.recording, seen.veil)
+    streams = {} if eeg is None else eeg_streams(eeg.recording, seen.veil, every=eeg.recording.channels)
     if faces:
         source = FaceSource(
             faces={str(event.id): face for event, face in faces}, veil=seen.veil, frames=frames
@@ -152,42 +153,6 @@ def _spans(eeg: Eeg | None, coded: Mapping[int, Sequence[Merged]]) -> dict[int, 
     return spans
 
 
-def _event(identity: str, trial: str, start: float, merged: Merged) -> Event:
-    row = merged.row
-    onset, apex, offset = row.on_the_clock()
-    end = offset if offset is not None else apex
-    assert end is not None  # a row codes its apex or its offset
-    return Event(
-        kind=row.kind,
-        span=Span(start=start + onset, duration=max(end - onset, 0.0)),
-        value=row.units,
-        id=identity,
-        trial=trial,
-        # the same sum as the end of the span, so that rounding puts no apex beyond it
-        apex=None if apex is None else start + onset + max(apex - onset, 0.0),
-        labels=_labels(row.emotion),
-        notes={
-            "rows_merged": len(merged.rows),
-            "offset_coded": int(row.offset is not None),
-            "disagree_kind": int(len(merged.kinds) > 1),
-            "disagree_aus": int(len(merged.units) > 1),
-        },
-    )
-
-
-def _labels(emotion: str) -> dict[str, Label]:
-    return {
-        "emotion": Label(value=emotion, scale=EMOTIONS, rater="stimulus"),
-        "emotion3": Label(value=THREE[emotion], scale=THREE_CLASSES, rater="stimulus"),
-        "emotion5": Label(value=FIVE[emotion], scale=FIVE_CLASSES, rater="stimulus"),
-    }
-
-
-def _trial_labels(emotion: str) -> dict[str, Label]:
-    label = Label(value=emotion, scale=EMOTIONS_8, rater="stimulus")
-    return {"emotion8": label, **(_labels(emotion) if emotion in EMOTIONS else {})}
-
-
 def _face(seen: Survey, start: float, merged: Merged) -> tuple[Face | None, list[Fault]]:
     """Files of an event: those of the first of its rows that has some, at the stage that is read."""
     if seen.stage is None:
@@ -210,12 +175,6 @@ def _face(seen: Survey, start: float, merged: Merged) -> tuple[Face | None, list
     what = "video" if seen.stage == "avi" else "folder"
     reason = f"no {what} of the face: expected {merged.row.key} in it"
     return None, [Fault(file=str(seen.root / folder), item=rows_text(merged), reason=reason)]
-
-
-def rows_text(merged: Merged) -> str:
-    """Where the rows of an event are in the table."""
-    numbers = sorted(row.number for row in merged.rows)
-    return f"row{'s' * (len(numbers) > 1)} {', '.join(map(str, numbers))}, marker {merged.row.marker}"
 
 
 def _beyond(seen: Survey, span: Span, event: Event, merged: Merged) -> list[Fault]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -13,28 +11,18 @@ from typing import Any
 from mien.core.errors import InputError
 from mien.core.pseudonyms import PUBLIC_KEY, Veil, pseudonyms, user_key
 from mien.datasets._inspection import Fault
+from mien.datasets._me_events import Merged, merge
+from mien.datasets._me_people import read_truth, words_in
+from mien.datasets._me_table import Table, find_table, read_table
 from mien.datasets._mes_eeg_eeg import EegFiles, find_eeg
-from mien.datasets._mes_eeg_events import Merged, merge
 from mien.datasets._mes_eeg_face import FaceFiles, choose_stage, find_faces
 from mien.datasets._mes_eeg_layout import (
-    ALIASES,
     CODING_FILE,
     EEG_FOLDERS,
-    EMOTIONS_8,
     FACE_FOLDERS,
-    KINDS,
-    TRUTH,
-    TYPES,
 )
-from mien.datasets._mes_eeg_table import Table, find_table, read_table
 
 Session = tuple[str, str]
-_PSEUDONYM = re.compile(r"p[0-9a-f]{6,}")
-_WORDS = frozenset(
-    {*EMOTIONS_8, *ALIASES, *(k.lower() for k in TYPES), *KINDS}
-    | {"video", "onset", "apex", "align", "by", "nose", "avi", "png", "set", "fdt", "eeg"}
-)
-"""Words in the names of files that are no person's name."""
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -104,7 +92,7 @@ def survey(root: Path, *, stage: str) -> Survey:
             file=root,
             expected=f"{CODING_FILE}, {EEG_FOLDERS[0]} or faces such as {FACE_FOLDERS['cropped'][0]}",
         )
-    truth = _truth(root)
+    truth = read_truth(root, dataset="mes_eeg")
     table, broken = None, None
     try:
         table = None if path is None else read_table(path)
@@ -113,8 +101,7 @@ def survey(root: Path, *, stage: str) -> Survey:
     names = {name for name, _ in eeg.sessions} | faces.names | set(() if table is None else table.names)
     key = PUBLIC_KEY if truth is not None else user_key()
     unread = [path.name for path in eeg.strange] + [name for odd in faces.strange.values() for name in odd]
-    words = {w for name in unread for w in re.findall(r"[^\W\d_]+", name) if w.lower() not in _WORDS}
-    known = pseudonyms({*names, *words}, key=key)
+    known = pseudonyms({*names, *words_in(unread)}, key=key)
     events = merge(() if table is None else table.rows)
     keys = [[row.key for row in event.rows] for found in events.values() for event in found]
     return Survey(
@@ -130,33 +117,3 @@ def survey(root: Path, *, stage: str) -> Survey:
         truth=truth or {},
         strange=Veil(names=known),
     )
-
-
-def _truth(root: Path) -> dict[str, Any] | None:
-    """What ``truth.json`` says, or None where there is none or it does not say that the data are made up."""
-    path = root / TRUTH
-    if not path.is_file():
-        return None
-    try:
-        truth = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, UnicodeDecodeError):
-        raise InputError(
-            "is not readable JSON", file=path, remedy="make the data again with: mien simulate mes_eeg"
-        ) from None
-    return truth if isinstance(truth, dict) and truth.get("simulated") is True else None
-
-
-def wanted_subjects(seen: Survey, subjects: Collection[str]) -> set[str]:
-    """The chosen pseudonyms; an error names those that are not there, never by a person's name."""
-    there = sorted({seen.subject(s) for s in seen.sessions})
-    wanted = {str(s) for s in ([subjects] if isinstance(subjects, str) else subjects)}
-    missing = sorted(wanted - set(there))
-    if missing:
-        found = [name if _PSEUDONYM.fullmatch(name) else "(no pseudonym)" for name in missing]
-        raise InputError(
-            f"no subject {', '.join(found)}",
-            file=seen.root,
-            expected=f"some of {', '.join(there) or '(none)'}",
-            remedy="mien inspect mes_eeg ROOT --reveal tells who is who",
-        )
-    return wanted

@@ -11,12 +11,13 @@ from mien.core.types import Recording
 from mien.datasets._card import Card
 from mien.datasets._finish import Words, finish
 from mien.datasets._inspection import Inspection
+from mien.datasets._me_people import chosen_people
 from mien.datasets._mes_eeg_example import example
 from mien.datasets._mes_eeg_face import BEST, FRAMES, Frames
 from mien.datasets._mes_eeg_inspection import inspect_survey
 from mien.datasets._mes_eeg_layout import EEG_FOLDERS, FACE_FOLDERS, KINDS
 from mien.datasets._mes_eeg_session import part_of
-from mien.datasets._mes_eeg_survey import survey, wanted_subjects
+from mien.datasets._mes_eeg_survey import survey
 
 __all__ = ["MesEeg", "example"]
 
@@ -162,7 +163,10 @@ class MesEeg:
         seen = survey(Path(root), stage=stage)
         if seen.broken_table is not None:
             raise seen.broken_table
-        wanted = None if subjects is None else wanted_subjects(seen, subjects)
+        there = [seen.subject(session) for session in seen.sessions]
+        wanted = (
+            None if subjects is None else chosen_people(subjects, there, root=seen.root, dataset="mes_eeg")
+        )
         chosen = [s for s in seen.sessions if wanted is None or seen.subject(s) in wanted]
         if not seen.eeg.sessions and not seen.faces.rows:
             raise InputError(

@@ -34,8 +34,8 @@ def events(story: Story) -> str:
             "for each of its units. Duration: onset to offset, of the events whose offset was coded; the "
             "last bar holds all that are longer.",
         )
-        + _by_class(found, kinds=kinds, words=words)
-        + _merged(found)
+        + by_class(found, kinds=kinds, words=words)
+        + merged(found)
     )
 
 
@@ -59,7 +59,8 @@ def _sentence(found: pd.DataFrame, kinds: Sequence[str]) -> str:
     )
 
 
-def _by_class(found: pd.DataFrame, *, kinds: Sequence[str], words: Sequence[str]) -> str:
+def by_class(found: pd.DataFrame, *, kinds: Sequence[str], words: Sequence[str]) -> str:
+    """A table of the events of each class by kind, with subjects, clips and durations."""
     head = ["Class", *(k.capitalize() for k in kinds), "All", "Share (%)", "Subjects", "Clips"]
     head += [f"Median duration, {k} (s)" for k in kinds]
     lines = [(word, found[found["label"] == word]) for word in words] + [("all", found)]
@@ -87,7 +88,8 @@ def durations(part: pd.DataFrame) -> np.ndarray:
     return (part["offset"] - part["onset"])[event_figures.offset_coded(part)].to_numpy(float)
 
 
-def _merged(found: pd.DataFrame) -> str:
+def merged(found: pd.DataFrame) -> str:
+    """How many events were coded more than once, and how many without an offset."""
     several = found[found["rows_merged"] > 1]
     n_rows = int(found["rows_merged"].sum())
     apex_only = int((~event_figures.offset_coded(found)).sum())

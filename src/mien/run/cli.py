@@ -132,10 +132,17 @@ def simulate(
     kinds: Annotated[
         str | None, typer.Option(help="What to write, separated by commas; a wrong one lists them.")
     ] = None,
+    option: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--option", help="Any other option of the data set, as key=value; a wrong one lists them."
+        ),
+    ] = None,
     workers: Workers = None,
 ) -> None:
     """Write a made-up copy of a data set in its real layout, with the truth in truth.json."""
     from mien import simulate as simulation
+    from mien.run.options import parsed_options
 
     given = {
         "subjects": subjects,
@@ -148,6 +155,10 @@ def simulate(
         "kinds": tuple(k.strip() for k in kinds.split(",")) if kinds else None,
     }
     options = {k: v for k, v in given.items() if v is not None}
+    types = {
+        k: t for k, t in simulation.option_types(name).items() if k not in {"workers", "progress", *options}
+    }
+    options |= parsed_options(option or (), types, what=f"simulate {name!r}")
     with _bars() as tell:
         made = simulation.simulate(
             name,
@@ -168,12 +179,17 @@ def inspect(
     reveal: Annotated[
         bool, typer.Option("--reveal", help="Only print which pseudonym is who; to a terminal, never a file.")
     ] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for a page of statistics of the coded events and the clocks.")
+    ] = None,
 ) -> None:
     """What is there, counts against the data set's card, and every fault with file and reason.
 
     Exit code 1 if there are faults.
     """
     from mien import datasets
+    from mien.report.statistics import write_statistics
+    from mien.run.clocks import markers_to_json
 
     if reveal:
         _reveal(name, root, json=json)
@@ -182,11 +198,21 @@ def inspect(
         found = datasets.inspect(
             name, root, progress=lambda done, total, text: tell("reading", done, total, text)
         )
-    clocks = _clocks(name, root) if found.sessions else {}
+    recordings = _raw(name, root) if found.sessions else []
+    markers = markers_to_json(recordings)
     if json:
-        _print_json(found.to_dict() | {"clocks": clocks})
+        _print_json(found.to_dict() | {"clocks": _clocks(recordings), "markers": markers})
     else:
-        _print_inspection(found, clocks)
+        _print_inspection(found, markers)
+    if out is not None:
+        page = write_statistics(
+            out,
+            found.events,
+            dataset=found.dataset,
+            simulated=(root / "truth.json").exists(),
+            markers=markers,
+        )
+        _err.print(f"statistics: {page}", markup=False, highlight=False)
     raise typer.Exit(0 if found.ok else 1)
 
 
@@ -202,28 +228,40 @@ def _reveal(name: str, root: Path, *, json: bool) -> None:
     _print_table(["pseudonym", "name"], list(datasets.reveal(name, root).items()))
 
 
-def _clocks(name: str, root: Path) -> dict[str, Any]:
-    """How the clocks of raw recordings fit one another; reads headers only."""
-    from mien.run.clocks import clocks_to_json
-    from mien.run.prepare import load_raw
+def _raw(name: str, root: Path) -> list[Any]:
+    """Raw recordings, each device on its own clock; reads headers and triggers only."""
+    from mien import datasets
+    from mien.run.prepare import raw_option
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the inspection lists the faults
         try:
-            recordings, _ = load_raw(name, root)
+            return datasets.load(name, root, **raw_option(name))
         except MienError:
-            return {}
-    return clocks_to_json(recordings)
+            return []
 
 
-def _print_inspection(found: Any, clocks: dict[str, Any]) -> None:
-    from mien.run.clocks import clock_rows
+def _clocks(recordings: Sequence[Any]) -> dict[str, Any]:
+    """How the clocks of raw recordings fit one another."""
+    from mien.run.clocks import align_all, clocks_to_json
 
-    for rows in (found.found, found.sessions, clock_rows(clocks)):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a device that is refused says so beside its markers
+        return clocks_to_json(align_all(recordings)[0])
+
+
+def _print_inspection(found: Any, markers: dict[str, Any]) -> None:
+    from mien.run.clocks import marker_rows
+
+    for rows in (found.found, found.sessions, marker_rows(markers)):
         if rows:
             _print_table([c.replace("_", " ") for c in rows[0]], [list(row.values()) for row in rows])
     counts = [[what.replace("_", " "), here, expected] for what, (here, expected) in found.counts.items()]
     _print_table(["", "found", "expected"], counts)
+    for one in markers.values():
+        for device in one["devices"]:
+            if device["refused"]:
+                _say(f"not aligned: {device['refused']}")
     for note in found.notes:
         _say(f"note: {note}")
     for fault in found.faults:

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import combinations
 
+from mien.datasets._me_rows import Row
 from mien.datasets._mes_eeg_layout import SAME_EVENT_IOU
-from mien.datasets._mes_eeg_table import Row
 
 _ROUNDING = 1e-9
 
@@ -94,3 +94,9 @@ def _components(rows: list[Row]) -> list[list[Row]]:
         parts = [part for part in parts if part not in linked]
         parts.append([row, *(other for part in linked for other in part)])
     return parts
+
+
+def rows_text(merged: Merged) -> str:
+    """Where the rows of an event are in the table."""
+    numbers = sorted(row.number for row in merged.rows)
+    return f"row{'s' * (len(numbers) > 1)} {', '.join(map(str, numbers))}, marker {merged.row.marker}"

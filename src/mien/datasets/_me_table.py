@@ -1,17 +1,18 @@
-"""The coding table of MEs-EEG: one row for each time somebody coded an expression."""
+"""The coding table of MEs-EEG and MMME: one row for each time somebody coded an expression."""
 
 from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from itertools import groupby, pairwise
+from itertools import groupby
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from mien.core.errors import InputError
 from mien.datasets._inspection import Fault
+from mien.datasets._me_rows import Row, Stamp
 from mien.datasets._mes_eeg_layout import (
     ACTION_UNITS,
     ALIASES,
@@ -20,100 +21,17 @@ from mien.datasets._mes_eeg_layout import (
     COLUMNS,
     EMOTIONS,
     FILENAME,
-    FRAME_COUNTER,
     MARKER_EMOTION,
     STAMP,
-    STAMP_TOLERANCE,
     TYPES,
     UNUSED_COLUMNS,
     row_key,
 )
 from mien.io.workbook import read_sheet
 
-_DAY = 24 * 3600.0
-_BELIEVABLE = 1.0
-"""Seconds by which a stamp may differ from the seconds beside it and still be believed."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Stamp:
-    """Wall clock of a frame in seconds since midnight, and the camera's frame counter where it is given."""
-
-    seconds: float
-    code: int | None
-
-    def since(self, other: Stamp) -> float:
-        """Seconds after another stamp, also past midnight."""
-        return (self.seconds - other.seconds) % _DAY
-
-
-@dataclass(frozen=True, kw_only=True, repr=False)
-class Row:
-    """One usable row. Holds a person's name, so it has no ``repr``.
-
-    ``onset``, ``apex`` and ``offset`` are seconds of the clip's video as coded; ``apex`` or ``offset`` is
-    None where it was not coded, which for the offset the table says by repeating the apex. ``number`` is the
-    row of the sheet, from 1. ``key`` names its clip folder; None where it has no apex.
-    """
-
-    number: int
-    name: str
-    date: str
-    marker: int
-    emotion: str
-    kind: str
-    units: str
-    onset: float
-    apex: float | None
-    offset: float | None
-    stamps: tuple[Stamp | None, Stamp | None, Stamp | None]
-    dif: int | None
-    key: str | None
-
-    @property
-    def video(self) -> tuple[str, str, int]:
-        """Whose video it is in: name, date, marker."""
-        return self.name, self.date, self.marker
-
-    @property
-    def end(self) -> float:
-        """The last moment that was coded."""
-        return max(t for t in (self.onset, self.apex, self.offset) if t is not None)
-
-    @property
-    def disagreement(self) -> float:
-        """Seconds by which stamps and seconds disagree about the time from onset to apex or offset."""
-        return max((abs(by_stamp - coded) for coded, by_stamp in self._spans()), default=0.0)
-
-    def on_the_clock(self) -> tuple[float, float | None, float | None]:
-        """Onset, apex and offset in seconds after the clip's marker.
-
-        The onset as coded. Apex and offset as coded too, unless the stamps contradict by more than
-        :data:`STAMP_TOLERANCE`: frames were dropped then, the seconds count frames, and the stamps tell the
-        time.
-        """
-        if not STAMP_TOLERANCE < self.disagreement < _BELIEVABLE:
-            return self.onset, self.apex, self.offset
-        by_stamp = (self._by_stamp(1), self._by_stamp(2))
-        apex, offset = (
-            coded if coded is None or t is None else self.onset + t
-            for coded, t in zip((self.apex, self.offset), by_stamp, strict=True)
-        )
-        moments = [t for t in (self.onset, apex, offset) if t is not None]
-        if any(a >= b for a, b in pairwise(moments)):
-            return self.onset, self.apex, self.offset
-        return self.onset, apex, offset
-
-    def _by_stamp(self, which: Literal[1, 2]) -> float | None:
-        first, other = self.stamps[0], self.stamps[which]
-        return None if first is None or other is None else other.since(first)
-
-    def _spans(self) -> Iterator[tuple[float, float]]:
-        """(seconds coded, seconds by the stamps) from the onset to each later moment."""
-        for which, coded in ((1, self.apex), (2, self.offset)):
-            by_stamp = self._by_stamp(which)  # type: ignore[arg-type]
-            if coded is not None and by_stamp is not None:
-                yield coded - self.onset, by_stamp
+KIND_COLUMN = "Macro/Micro"
+UNKNOWN_KIND = "expression"
+"""Kind of a row of a table that does not say whether it is macro or micro."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,8 +57,16 @@ def find_table(root: Path) -> Path | None:
     return next(iter(sorted(root.glob("coding_file*.xlsx"))), None)
 
 
-def read_table(path: Path) -> Table:
+def read_table(path: Path, *, needs_kind: bool = True) -> Table:
     """Reads and checks the coding table.
+
+    Parameters
+    ----------
+    path
+        The workbook.
+    needs_kind
+        False: the column ``Macro/Micro`` may be missing; every row is then of the kind
+        :data:`UNKNOWN_KIND`.
 
     Raises
     ------
@@ -148,7 +74,7 @@ def read_table(path: Path) -> Table:
         It is no workbook, or a column is missing.
     """
     header, *body = read_sheet(path) or [()]
-    where = _columns(path, header)
+    where = _columns(path, header, needs_kind=needs_kind)
     rows: list[Row] = []
     faults = [
         Fault(file=str(path), item=f"column {name}", reason="is missing (nothing reads it)", severity="kept")
@@ -190,10 +116,11 @@ def read_table(path: Path) -> Table:
     )
 
 
-def _columns(path: Path, header: Iterable[Any]) -> dict[str, int]:
+def _columns(path: Path, header: Iterable[Any], *, needs_kind: bool) -> dict[str, int]:
     """Name of a column to its place; an error names all that are missing."""
     found = {str(cell).strip(): at for at, cell in enumerate(header) if cell is not None}
-    missing = [name for name in COLUMNS if name not in found and name not in UNUSED_COLUMNS]
+    spared = UNUSED_COLUMNS if needs_kind else (*UNUSED_COLUMNS, KIND_COLUMN)
+    missing = [name for name in COLUMNS if name not in found and name not in spared]
     if missing:
         spare = [name for name in found if name not in COLUMNS]
         near = [difflib.get_close_matches(name, spare, n=1, cutoff=0.6) for name in missing]
@@ -202,7 +129,7 @@ def _columns(path: Path, header: Iterable[Any]) -> dict[str, int]:
             for name, hit in zip(missing, near, strict=True)
         ]
         what = f"has no column {', '.join(texts)}"
-        if missing == ["Macro/Micro"]:
+        if missing == [KIND_COLUMN]:
             raise InputError(
                 what,
                 file=path,
@@ -243,9 +170,9 @@ def _row(number: int, given: Mapping[str, Any]) -> tuple[Row | None, list[tuple[
         wrong.append(f"no label: marker {marker} {_no_label(known)}")
     elif word != known:
         wrong.append(f"Filename says {match['emotion']!r}, but marker {marker} is a clip of {known!r}")
-    kind = TYPES.get(str(given["Macro/Micro"]))
+    kind = TYPES.get(str(given[KIND_COLUMN])) if KIND_COLUMN in given else UNKNOWN_KIND
     if kind is None:
-        wrong.append(f"Macro/Micro is {given['Macro/Micro']!r}; expected Macro or Micro")
+        wrong.append(f"{KIND_COLUMN} is {given[KIND_COLUMN]!r}; expected Macro or Micro")
     if wrong or times is None or kind is None or known is None:
         return None, [(text, False) for text in wrong]
     kept = []
@@ -328,14 +255,3 @@ def _stamp(cell: Any) -> Stamp | None:
         return None
     code = None if match[5] is None else int(match[5])
     return Stamp(seconds=3600 * hours + 60 * minutes + seconds + thousandths / 1000, code=code)
-
-
-def dif_explained(row: Row) -> bool:
-    """Whether ``dif`` is what the annotators' program made: one more than the difference of the frame
-    counters, or of the milliseconds alone, which loses whole seconds."""
-    first, apex = row.stamps[0], row.stamps[1]
-    if row.dif is None or first is None or apex is None:
-        return False
-    if first.code is not None and apex.code is not None:
-        return row.dif == (apex.code - first.code) % FRAME_COUNTER + 1
-    return row.dif == round((apex.seconds - first.seconds) * 1000) % 1000 + 1
