@@ -6,8 +6,10 @@ from html import escape
 from pathlib import Path
 
 from mien.report import (
+    section_association,
     section_background,
     section_bags,
+    section_clocks,
     section_events,
     section_figures,
     section_protocols,
@@ -70,6 +72,12 @@ def write_report(folder: str | Path, *others: str | Path) -> Path:
         ("controls", "Controls and oracle", section_background.controls(story)),
         ("audit", "Leakage audit", section_background.audit(story)),
         ("events", "Events", section_events.events(story)),
+        (
+            "association",
+            "What brain and body do around expressions",
+            section_association.association(story.run.path),
+        ),
+        ("clocks", "Clocks", section_clocks.clocks(story.run.path)),
         ("dropped", "What was left out, and why", section_background.dropped(story)),
         ("published", "Published numbers", section_background.published(story)),
         ("cleaning", "Cleaning", section_background.cleaning(story)),

@@ -10,7 +10,7 @@ from typing import Any
 from mien.core import Recording, Stream
 from mien.core.pseudonyms import shown
 from mien.datasets import Fault
-from mien.timeline import AlignmentWarning, align
+from mien.timeline import AlignmentWarning, align, compare_markers
 
 
 def align_all(recordings: Iterable[Recording]) -> tuple[list[Recording], list[Fault]]:
@@ -76,4 +76,30 @@ def clock_rows(clocks: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
         }
         for recording, by_name in clocks.items()
         for name, clock in by_name.items()
+    ]
+
+
+def markers_to_json(recordings: Iterable[Recording]) -> dict[str, dict[str, Any]]:
+    """Recording id to how its devices' markers go together, with every residual
+    (:meth:`mien.timeline.MarkerComparison.to_dict`); recordings with fewer than two clocks are not in it."""
+    found = {}
+    for recording in recordings:
+        used = {e.clock for e in recording.events if e.kind == "marker"} | set(recording.clocks)
+        if len(used) > 1:
+            found[recording.id] = compare_markers(recording).to_dict()
+    return found
+
+
+def marker_rows(markers: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """:func:`markers_to_json` as a table to print: a row for every device of every recording."""
+    columns = (
+        *("clock", "offset_s", "drift_ppm", "residual_ms", "worst_ms"),
+        *("markers", "shared", "lost", "doubled", "extra", "dropped_frames"),
+    )
+    lists = {"lost", "doubled", "extra"}
+    return [
+        {"recording": recording, "clock": device["clock"]}
+        | {c: len(device[c]) if c in lists else device[c] for c in columns}
+        for recording, one in markers.items()
+        for device in one["devices"]
     ]

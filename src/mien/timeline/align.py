@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-import math
 import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mien.core import (
-    Clock,
-    Event,
-    InputError,
-    Recording,
-    Source,
-    Span,
-    Stream,
-    UnknownNameError,
-    to_samples,
-)
+from mien.core import Clock, Event, InputError, Recording, Span, Stream, UnknownNameError
+from mien.timeline.cameras import timed_by_frames
 from mien.timeline.clocks import fit_clock, match_markers
+from mien.timeline.frames import FrameTimes, frame_times, marker_changes
+from mien.timeline.sources import AlignedFrames, AlignedSource, moved_event, to_recording
 
-T = TypeVar("T", float, NDArray[np.float64])
 RECORDING = "recording"
 """The name of the clock that trials and aligned streams are on."""
 
@@ -49,8 +38,9 @@ def align(
     A clock that is in ``recording.clocks`` is known already and is left as it is. Every other clock that a
     stream or event was stamped with is fitted to the known ones by the markers they share: pairs are found by
     :func:`match_markers`, offset and drift by :func:`fit_clock`. Streams then read by recording time (nothing
-    is copied or interpolated, see :class:`AlignedSource`); ``Stream.clock`` and ``Event.clock`` keep the name
-    of the clock they were stamped with.
+    is copied or interpolated, see :class:`AlignedSource`), and a camera's frames are where they were exposed
+    (:func:`with_frame_times`), which is also when the events were that it shows (:func:`timed_by_frames`);
+    ``Stream.clock`` and ``Event.clock`` keep the name of the clock they were stamped with.
 
     Parameters
     ----------
@@ -81,12 +71,13 @@ def align(
     InputError
         A clock shares too few markers, or they do not agree.
     """
+    recording, _ = with_frame_times(recording, kind=kind, strict=strict)
     clocks = [*(s.clock for s in recording.streams.values()), *(e.clock for e in recording.events)]
     used = dict.fromkeys(clocks)
     markers = {c: [e for e in recording.events if (e.kind, e.clock) == (kind, c)] for c in used}
     unknown = [clock for clock in markers if clock != RECORDING and clock not in recording.clocks]
     if not unknown:
-        return recording
+        return timed_by_frames(recording)
     fitted: dict[str, Clock] = {}
     if len(unknown) == len(markers):
         name = max(unknown, key=lambda c: len(markers[c])) if reference is None else reference
@@ -106,12 +97,13 @@ def align(
                 raise
             warnings.warn(AlignmentWarning(f"{error} (left out)"), stacklevel=2)
     lost = set(unknown) - set(fitted)
-    return replace(
+    aligned = replace(
         recording,
         streams={n: _on_clock(s, fitted) for n, s in recording.streams.items() if s.clock not in lost},
         events=tuple(_event_on_clock(e, fitted) for e in recording.events if e.clock not in lost),
         clocks={**recording.clocks, **fitted},
     )
+    return timed_by_frames(aligned)
 
 
 def _fit(
@@ -156,16 +148,6 @@ def _fit(
     return clock
 
 
-def to_recording(seconds: T, clock: Clock) -> T:
-    """A device's time, or an array of times, on the recording clock."""
-    return clock.offset + (1 + clock.drift) * seconds
-
-
-def to_device(seconds: T, clock: Clock) -> T:
-    """A time on the recording clock, or an array of times, on the device's."""
-    return (seconds - clock.offset) / (1 + clock.drift)
-
-
 def _span_on_clock(span: Span, clock: Clock) -> Span:
     return Span(start=to_recording(span.start, clock), duration=span.duration * (1 + clock.drift))
 
@@ -174,78 +156,50 @@ def _on_clock(stream: Stream, fitted: dict[str, Clock]) -> Stream:
     if stream.clock not in fitted:
         return stream
     clock = fitted[stream.clock]
-    source = AlignedSource(source=stream.source, clock=clock, rate=stream.rate, span=stream.span)
+    frames = any(hasattr(stream.source, name) for name in ("clip", "film"))
+    kind = AlignedFrames if frames else AlignedSource
+    source = kind(source=stream.source, clock=clock, rate=stream.rate, span=stream.span)
     return replace(stream, source=source, span=_span_on_clock(stream.span, clock))
 
 
 def _event_on_clock(event: Event, fitted: dict[str, Clock]) -> Event:
-    if event.clock not in fitted:
+    clock = fitted.get(event.clock)
+    if clock is None:
         return event
-    return replace(event, span=_span_on_clock(event.span, fitted[event.clock]))
+    return moved_event(event, _span_on_clock(event.span, clock), lambda t: to_recording(t, clock))
 
 
-@dataclass(frozen=True, kw_only=True)
-class AlignedSource:
-    """A source that is asked in recording time and has its samples in device time.
+def with_frame_times(
+    recording: Recording, *, kind: str = "marker", strict: bool = True
+) -> tuple[Recording, dict[str, FrameTimes]]:
+    """The recording with the frames of its cameras where they were exposed, and by stream what was found.
 
-    Every sample asked for is the device's sample nearest to it: values are never mixed, so that codes and
-    lost samples stay what they are. The error is at most half a sample of time. With a drift of 100 ppm one
-    sample in 10,000 is left out or repeated.
-
-    Attributes
-    ----------
-    source
-        Reads in device time.
-    clock
-        From device time to recording time.
-    rate
-        Samples per second, of the device and of what is read.
-    span
-        What was recorded, in device time.
+    A camera's source that has ``stamps``, ``codes`` and ``markers`` of its frames and ``timed(times)`` is
+    given the times of :func:`~mien.timeline.frame_times`, and the markers of its clock are those of
+    :func:`~mien.timeline.marker_changes`. Where frames cannot be timed, an error is raised, or, not
+    ``strict``, the stream is left out with an :class:`AlignmentWarning`.
     """
-
-    source: Source
-    clock: Clock
-    rate: float
-    span: Span
-
-    @property
-    def version(self) -> str:
-        """Changes with whatever changes what is read."""
-        own = getattr(self.source, "version", "")
-        return f"{own} clock {self.clock.offset!r} {self.clock.drift!r}".strip()
-
-    def files(self) -> tuple[Path, ...]:
-        """The files it reads from."""
-        function: Callable[[], tuple[Path, ...]] | None = getattr(self.source, "files", None)
-        return () if function is None else tuple(function())
-
-    def covers(self, start: float, duration: float) -> bool:
-        """Whether every sample of a span, in recording time, was recorded."""
-        begin, n = self._device_span(start, duration)
-        function = getattr(self.source, "covers", None)
-        if function is not None:
-            return bool(function(begin, n / self.rate))
-        half = 0.5 / self.rate
-        return self.span.start - half <= begin and begin + n / self.rate <= self.span.stop + half
-
-    def read(self, start: float, duration: float) -> NDArray[Any]:
-        """Samples (channels, times) of a span in recording time."""
-        wanted = to_samples(duration, self.rate)
-        begin, n = self._device_span(start, duration)
-        data = self.source.read(begin, n / self.rate)
-        at = to_device(start + np.arange(wanted) / self.rate, self.clock)
-        nearest = np.clip(np.floor((at - begin) * self.rate + 0.5).astype(np.intp), 0, max(n - 1, 0))
-        if np.array_equal(nearest, np.arange(n)):
-            return data
-        return data[:, nearest[nearest < data.shape[1]]]
-
-    def _device_span(self, start: float, duration: float) -> tuple[float, int]:
-        """Start, on the device's own grid, and number of the device's samples that a span needs."""
-        wanted = to_samples(duration, self.rate)
-        first = self._grid(to_device(start, self.clock))
-        last = self._grid(to_device(start + max(wanted - 1, 0) / self.rate, self.clock))
-        return self.span.start + first / self.rate, last - first + 1 if wanted else 0
-
-    def _grid(self, seconds: float) -> int:
-        return math.floor((seconds - self.span.start) * self.rate + 0.5)
+    streams, events = dict(recording.streams), recording.events
+    found: dict[str, FrameTimes] = {}
+    for name, stream in recording.streams.items():
+        source: Any = stream.source
+        if not hasattr(source, "timed") or not len(source.stamps):
+            continue
+        try:
+            made = frame_times(
+                source.stamps, source.codes, wrap=getattr(source, "wrap", 1000), nominal=stream.rate
+            )
+        except InputError as error:
+            fault = InputError(f"clock {stream.clock!r} of recording {recording.id}: {error}")
+            if strict:
+                raise fault from None
+            warnings.warn(AlignmentWarning(f"{fault} (left out)"), stacklevel=3)
+            del streams[name]
+            continue
+        found[name] = made
+        streams[name] = replace(stream, source=source.timed(made.times))
+        seen = marker_changes(made.times, source.markers, clock=stream.clock, kind=kind)
+        events = (*(e for e in events if (e.kind, e.clock) != (kind, stream.clock)), *seen)
+    if streams == dict(recording.streams):
+        return recording, found
+    return replace(recording, streams=streams, events=events), found
