@@ -215,6 +215,18 @@ def test_too_few_markers() -> None:
         align(two, min_markers=3)
 
 
+def test_few_markers_at_one_end_of_a_long_recording() -> None:
+    """Two devices that may run 500 ppm apart are 0.1 s apart after 200 s."""
+    times = [10.0, 50.0, 90.0, 240.0, 271.0]
+    near, far = (
+        recording(marks("eeg", times[:n]), marks("eye", device_times(times[:2], offset=1.0))) for n in (4, 5)
+    )
+    assert align(near).clocks["eye"].n_markers == 2  # 190 s beyond the last
+    with pytest.raises(InputError, match=r"shares 2 markers, too few .* for 221 s beyond .* at least 4"):
+        align(far)
+    assert align(far, max_drift=1e-4).clocks["eye"].n_markers == 2
+
+
 def test_markers_of_another_session() -> None:
     other = [2.0, 5.0, 15.0, 16.0, 30.0, 33.0]
     with pytest.raises(InputError, match="Check that both files are of the same session"):

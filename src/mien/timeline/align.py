@@ -11,7 +11,7 @@ import numpy as np
 
 from mien.core import Clock, Event, InputError, Recording, Span, Stream, UnknownNameError
 from mien.timeline.cameras import timed_by_frames
-from mien.timeline.clocks import fit_clock, match_markers
+from mien.timeline.clocks import FEWEST_FOR_DRIFT, fit_clock, match_markers
 from mien.timeline.frames import FrameTimes, frame_times, marker_changes
 from mien.timeline.sources import AlignedFrames, AlignedSource, moved_event, to_recording
 
@@ -52,7 +52,8 @@ def align(
     kind
         Events that all devices were given.
     min_markers
-        Markers that a clock must share with the recording.
+        Markers that a clock must share with the recording. With fewer than four the clocks are taken to run
+        at the same speed; that is refused where they could part by more than ``max_residual``.
     max_residual
         Largest median disagreement of the markers in seconds.
     max_drift
@@ -137,7 +138,16 @@ def _fit(
             expected=f"at least {min_markers}, and half of them to agree within {2.5 * max_residual:g} s",
             remedy="check that both files are of the same session",
         )
-    clock = fit_clock(reference[pairs[0]], device[pairs[1]])
+    shared = reference[pairs[0]]
+    beyond = float(max(shared.min() - reference.min(), reference.max() - shared.max()))
+    if n < FEWEST_FOR_DRIFT and max_drift * beyond > max_residual:
+        raise InputError(
+            f"{where} shares {n} markers, too few to tell its drift, and the recording goes on for "
+            f"{beyond:.0f} s beyond them",
+            expected=f"at least {FEWEST_FOR_DRIFT} markers, or none more than {max_residual / max_drift:g} s away",
+            remedy="check that both files are of the same session",
+        )
+    clock = fit_clock(shared, device[pairs[1]])
     if clock.residual > max_residual or abs(clock.drift) > max_drift:
         raise InputError(
             f"{where}: {n} markers disagree by {clock.residual:.3f} s (median) after an offset of "

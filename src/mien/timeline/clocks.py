@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from mien.core import Clock, InputError
 
 Array = NDArray[np.float64]
-_FEWEST_FOR_DRIFT = 4
+FEWEST_FOR_DRIFT = 4
 """Markers below which the speeds of the clocks are taken as equal: the slope would fit the jitter."""
 _MOST_SLOPES = 2_000_000
 """Pairs of markers whose slopes are looked at, which all are up to 2000 markers."""
@@ -55,7 +55,7 @@ def fit_clock(reference: ArrayLike, device: ArrayLike, *, drift: bool = True) ->
         )
     # sought is the drift itself, far below 1, so that the slope's digits are not lost beside it
     difference = ref - dev
-    slope = _slope(difference, dev) if drift and len(ref) >= _FEWEST_FOR_DRIFT else 0.0
+    slope = _slope(difference, dev) if drift and len(ref) >= FEWEST_FOR_DRIFT else 0.0
     offset = float(np.median(difference - slope * dev))
     residual = float(np.median(np.abs(difference - slope * dev - offset)))
     return Clock(offset=offset, drift=slope, residual=residual, n_markers=len(ref))
