@@ -144,7 +144,7 @@ def _fit(
         raise InputError(
             f"{where} shares {n} markers, too few to tell its drift, and the recording goes on for "
             f"{beyond:.0f} s beyond them",
-            expected=f"at least {FEWEST_FOR_DRIFT} markers, or none more than {max_residual / max_drift:g} s away",
+            expected=f"at least {FEWEST_FOR_DRIFT} markers, or none beyond {max_residual / max_drift:g} s",
             remedy="check that both files are of the same session",
         )
     clock = fit_clock(shared, device[pairs[1]])
