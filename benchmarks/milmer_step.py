@@ -3,7 +3,8 @@
 Time: all faces of two bags in one batch, one at a time, or their tokens from the store (frozen backbone).
 Memory: a training step of 14 bags, as published, with the backbone frozen, with its activations computed
 again, and plain for one bag (it grows with the bags). Random weights: they cost what trained ones do. Each
-case is a process of its own, whose peak includes Python, torch and the optimiser's state.
+case is a process of its own, whose peak includes Python, torch and the optimiser's state. Last, what the
+scorers of instances hold: counted, not allocated.
 
 Run: python benchmarks/milmer_step.py [THREADS]
 """
@@ -94,6 +95,17 @@ def memory(name: str) -> None:
     )
 
 
+def scorers() -> None:
+    """Print the size of the published scorer, which never learns, and of ours."""
+    shapes = {"eeg": (32, 384), "face_tokens": (FACES, 49, 768)}
+    with torch.device("meta"):
+        released = models.create("milmer", recipe="released", shapes=shapes)
+    ours = models.create("milmer", shapes=shapes)
+    for name, network, part in (("released", released, "topk_"), ("corrected", ours, ".scorer.")):
+        n = sum(p.numel() for key, p in network.named_parameters() if part in f".{key}")
+        print(f"  {name:<42} {n:13,d} weights, {n * 4 / 1e9:.4f} GB")
+
+
 def peak() -> float:
     """Most memory that this process has held, in GB."""
     unit = 1 if sys.platform == "darwin" else 1024
@@ -112,6 +124,8 @@ def main() -> None:
         print(title, flush=True)
         for name in cases:
             subprocess.run([sys.executable, __file__, threads, name], check=True)
+    print("scorer of instances")
+    scorers()
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import textwrap
 import time
+import weakref
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -252,6 +253,19 @@ def test_a_source_without_files_cannot_be_stored(data, tmp_path):
     bare = Recording(id="1", dataset="f", subject="1", session="1", streams={"eeg": stream}, trials=r.trials)
     with pytest.raises(InputError, match="does not tell which files it is read from"):
         extract([bare], [spec()], Store(tmp_path / "store"))
+
+
+def test_no_file_stays_open(data, tmp_path):
+    """A whole data set has more trials than a process may have files open."""
+    found = extract([recording(data, 1)], [spec()], Store(tmp_path / "store"))
+    opened = []
+    for made in found.values():
+        opened.append(weakref.ref(made.values))
+    del made
+    assert [values() for values in opened] == [None] * 3
+    assert ("eeg", "9/9") not in found
+    with pytest.raises(KeyError):
+        found["eeg", "9/9"]
 
 
 KILLED = """

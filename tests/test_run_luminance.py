@@ -100,8 +100,8 @@ def recordings(folder: Path) -> list[Recording]:
 def reader() -> Any:
     """Folders of this module's gaze are read as a data set."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in ("mien.run.prepare", "mien.run.given"):
-            patch.setattr(f"{module}.load_dataset", lambda name, root, **_: (recordings(Path(root)), []))
+        for function in ("prepare.read_dataset", "given.load_dataset"):
+            patch.setattr(f"mien.run.{function}", lambda name, root, **_: (recordings(Path(root)), []))
         yield
 
 

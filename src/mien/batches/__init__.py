@@ -6,6 +6,6 @@ may be fitted on is handed in as rows of a :class:`Table`.
 
 from mien.batches.events import pair_events
 from mien.batches.scale import Scaler, fit_scaler
-from mien.batches.table import Table, make_batch, pair
+from mien.batches.table import Allocate, Table, make_batch, pair
 
-__all__ = ["Scaler", "Table", "fit_scaler", "make_batch", "pair", "pair_events"]
+__all__ = ["Allocate", "Scaler", "Table", "fit_scaler", "make_batch", "pair", "pair_events"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -10,8 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mien.batches.rows import scaled_rows
 from mien.batches.scale import Scaler
 from mien.core import Batch, Features, Sample, Signal, Trial
+
+Allocate = Callable[[str, tuple[int, int]], NDArray[np.float32]]
+"""Makes the array of a stream that is then filled, given its name and shape (samples, values)."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -68,6 +72,16 @@ class Table:
         return np.array([-1 if s.label is None else s.label for s in self.samples], dtype=np.int64)
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Piece:
+    """The samples of one trial: how many, and for each stream it has which windows they are, and whether
+    these are valid."""
+
+    trial: str
+    n: int
+    windows: Mapping[str, tuple[NDArray[np.int64], NDArray[np.bool_]]]
+
+
 def pair(
     features: Mapping[tuple[str, str], Features],
     trials: Sequence[Trial],
@@ -76,6 +90,7 @@ def pair(
     classes: Sequence[str],
     label: str = "emotion",
     intensity: Mapping[str, Signal] | None = None,
+    allocate: Allocate | None = None,
 ) -> tuple[Table, list[dict[str, Any]]]:
     """Put the windows of all streams side by side.
 
@@ -86,7 +101,7 @@ def pair(
     Parameters
     ----------
     features
-        ``(stream, trial id)`` to the features of that trial.
+        ``(stream, trial id)`` to the features of that trial. Their values are read trial by trial.
     trials
         The trials to use, in the order of the table.
     streams
@@ -98,6 +113,9 @@ def pair(
     intensity
         Trial id to the continuous rating of the trial (one channel); a window gets the value at its middle,
         NaN beyond the end.
+    allocate
+        Makes the arrays that are filled, for example as memory maps where the table would not fit into
+        memory; default arrays in memory.
 
     Returns
     -------
@@ -105,8 +123,7 @@ def pair(
         The samples, and what was dropped: ``what, id, subject, reason, count``.
     """
     samples: list[Sample] = []
-    parts: dict[str, list[NDArray[Any]]] = {s: [] for s in streams}
-    masks: dict[str, list[NDArray[np.bool_]]] = {s: [] for s in streams}
+    pieces: list[_Piece] = []
     felt: list[NDArray[np.float64]] = []
     dropped: list[dict[str, Any]] = []
     shapes, axes = _shapes(features, streams)
@@ -155,29 +172,47 @@ def pair(
                     duration=float(duration[i]),
                 )
             )
-        for s in streams:
-            block = np.full((int(usable.sum()), shapes[s]), np.nan, dtype=np.float32)
-            if s in offered:
-                here = valid[s][usable]
-                block[here] = _floats(offered[s], at[s][usable][here]).reshape(-1, shapes[s])
-                masks[s].append(here)
-            else:
-                masks[s].append(np.zeros(len(block), dtype=bool))
-            parts[s].append(block)
+        windows = {s: (at[s][usable], valid[s][usable]) for s in offered}
+        pieces.append(_Piece(trial=trial.id, n=int(usable.sum()), windows=windows))
         felt.append(_intensity_at(trial, start[usable], duration[usable], intensity))
+    filled = {
+        s: _filled(features, s, pieces, (len(samples), shapes[s]), allocate or _in_memory) for s in streams
+    }
     return (
         Table(
             samples=tuple(samples),
-            inputs={
-                s: np.concatenate(parts[s]) if parts[s] else np.empty((0, shapes[s]), np.float32)
-                for s in streams
-            },
-            present={s: np.concatenate(masks[s]) if masks[s] else np.empty(0, bool) for s in streams},
+            inputs={s: values for s, (values, _) in filled.items()},
+            present={s: present for s, (_, present) in filled.items()},
             axes=axes,
             intensity=np.concatenate(felt) if felt else np.empty(0),
         ),
         dropped,
     )
+
+
+def _in_memory(stream: str, shape: tuple[int, int]) -> NDArray[np.float32]:
+    return np.empty(shape, np.float32)
+
+
+def _filled(
+    features: Mapping[tuple[str, str], Features],
+    stream: str,
+    pieces: Iterable[_Piece],
+    shape: tuple[int, int],
+    allocate: Allocate,
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Values of a stream in all samples, NaN where it is absent, and where it is present."""
+    values, present = allocate(stream, shape), np.zeros(shape[0], dtype=bool)
+    first = 0
+    for piece in pieces:
+        block = values[first : first + piece.n]
+        block[:] = np.nan
+        if stream in piece.windows:
+            windows, valid = piece.windows[stream]
+            block[valid] = _floats(features[stream, piece.trial], windows[valid]).reshape(-1, shape[1])
+            present[first : first + piece.n] = valid
+        first += piece.n
+    return values, present
 
 
 def _shapes(
@@ -237,6 +272,9 @@ def make_batch(
 ) -> Batch:
     """The given rows as a :class:`~mien.core.Batch`, scaled, with absent values zero.
 
+    A stream of more than :data:`mien.batches.rows.IN_MEMORY` bytes is read and scaled when its rows are
+    asked for (:class:`~mien.batches.rows.ScaledRows`).
+
     Parameters
     ----------
     scaler
@@ -252,7 +290,9 @@ def make_batch(
     domain = np.array([(domains or {}).get(s, -1) for s in subjects], dtype=np.int64)
     return Batch(
         ids=tuple(table.samples[i].id for i in rows),
-        inputs={s: scaler.apply(s, table.inputs[s][rows], subjects) for s in streams},
+        inputs={
+            s: scaled_rows(table.inputs[s], rows, scaler=scaler, stream=s, subjects=subjects) for s in streams
+        },
         present={s: table.present[s][rows] for s in streams},
         label=(table.labels if labels is None else labels)[rows],
         domain=domain,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -246,7 +247,7 @@ def _feature_rows(
         raise InputError(
             f"features: {ids[int(at.argmin())]!r} is not among the samples", expected="ids of samples.parquet"
         )
-    return at, values.reshape(len(values), -1)
+    return at, values.reshape(len(values), math.prod(values.shape[1:]))
 
 
 def _constant_columns(run: RunContent, ids: Sequence[str], values: NDArray[Any]) -> int:

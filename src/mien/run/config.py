@@ -96,7 +96,7 @@ class CleanPart(_Part):
 
 
 class SamplesPart(_Part):
-    """``[samples]``: what is classified, windows of trials, whole trials, or events in them, and which events."""
+    """``[samples]``: what is classified, windows of trials, whole trials, or events, and which events."""
 
     of: Literal["window", "trial", "event"] = "window"
     kinds: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
@@ -165,6 +165,28 @@ class ControlPart(_Part):
     shuffled: bool = True
 
 
+class AssociationPart(_Part):
+    """``[association]``: what brain and body do around the apex of expressions (:mod:`mien.run.association`);
+    left out, nothing of it is made."""
+
+    measures: Annotated[tuple[str, ...], Field(min_length=1)] = (
+        *("heart_rate", "eda_phasic", "theta", "alpha", "beta"),
+    )
+    regions: dict[str, Annotated[tuple[str, ...], Field(min_length=1)]] = Field(default_factory=dict)
+    label: str | None = None
+    window: tuple[float, float] = (-4.0, 10.0)
+    baseline: tuple[float, float] = (-4.0, -1.0)
+    n_permutations: int = Field(default=5000, ge=100)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> AssociationPart:
+        if not self.window[0] <= self.baseline[0] < self.baseline[1] <= self.window[1]:
+            raise ValueError(f"baseline {list(self.baseline)} does not lie in the window {list(self.window)}")
+        if len(set(self.measures)) != len(self.measures):
+            raise ValueError("measures names one thing twice")
+        return self
+
+
 class ReportPart(_Part):
     """``[report]``: whether pictures of people's faces may be kept in the run folder and its page."""
 
@@ -189,6 +211,7 @@ class Study(_Part):
     baselines: tuple[Name, ...] = ()
     protocol: ProtocolPart
     controls: ControlPart = ControlPart()
+    association: AssociationPart | None = None
     report: ReportPart = ReportPart()
 
     @field_validator("features", mode="before")
@@ -227,6 +250,8 @@ class Study(_Part):
                     raise ValueError(
                         f'features.{stream}.cut is for events; whole trials have "trial", "end:40"'
                     )
+        if self.association is not None and self.samples.of != "event":
+            raise ValueError('association is of coded events; add [samples] with of = "event"')
         if self.policy is not None:
             self.label_policy  # noqa: B018 - an impossible one is told here
         for name in self.protocol.options:
@@ -383,6 +408,7 @@ def _known_keys(location: tuple[int | str, ...]) -> list[str]:
         "model": ModelPart,
         "protocol": ProtocolPart,
         "controls": ControlPart,
+        "association": AssociationPart,
         "report": ReportPart,
         "features": FeaturePart,
     }
@@ -394,12 +420,14 @@ def _check_names(study: Study, file: str | Path) -> None:
     """Every registered name, and every option of ``[train]``, exists; the message names the nearest."""
     from mien import datasets, features, models, protocols
     from mien.core import UnknownNameError
+    from mien.run.courses import known_measures
 
     wanted = [
         ("data set", datasets.names(), [study.data.name]),
         ("feature", features.names(), [f.name for f in study.features.values()]),
         ("model", models.names(), [study.model.name, *study.baselines]),
         ("protocol", protocols.names(), study.protocol.names),
+        ("measure", known_measures(), study.association.measures if study.association else ()),
         ("key of [train]", [f.name for f in dataclasses.fields(TrainConfig)], study.train),
     ]
     for kind, known, names in wanted:

@@ -137,6 +137,28 @@ class _Job:
         return features.compute(self.spec.name, read, recipe=self.spec.recipe, **self.spec.options)
 
 
+class Stored(Mapping[tuple[str, str], Features]):
+    """Features by (modality, trial id), opened in the store when they are asked for.
+
+    A memory map keeps its file open, and a process may have a few hundred files open: so none is kept here.
+    """
+
+    def __init__(self, store: Store, parts: Mapping[tuple[str, str], KeyParts]) -> None:
+        self._store, self._parts = store, dict(parts)
+
+    def __getitem__(self, key: tuple[str, str]) -> Features:
+        return self._store.get(self._parts[key])
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._parts
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return iter(self._parts)
+
+    def __len__(self) -> int:
+        return len(self._parts)
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Fault:
     """An error of one job, in a form that passes between processes."""
@@ -154,7 +176,7 @@ def extract(
     workers: int = 1,
     progress: Progress | None = None,
     on_fault: OnFault | None = None,
-) -> dict[tuple[str, str], Features]:
+) -> Stored:
     """Features of every trial that has the stream, from the store where they are there already.
 
     Parameters
@@ -176,7 +198,7 @@ def extract(
 
     Returns
     -------
-    dict
+    Stored
         (modality, trial id) to features, whose values are memory maps. A trial whose recording lacks the
         stream, or whose time the stream does not cover, is not in it.
     """
@@ -202,8 +224,8 @@ def extract(
             progress(done, total, text)
     if todo:
         store.index()
-    wanted = ((job.spec.modality, job.trial.id, job.parts) for job in jobs)
-    return {(m, trial): store.get(parts) for m, trial, parts in wanted if (m, trial) not in failed}
+    wanted = {(job.spec.modality, job.trial.id): job.parts for job in jobs}
+    return Stored(store, {key: parts for key, parts in wanted.items() if key not in failed})
 
 
 def compute_from(spec: FeatureSpec, read: features.Input) -> Features:

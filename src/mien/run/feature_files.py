@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -159,7 +159,7 @@ def _window_rows(spec: FeatureSpec, recording: Recording, trial: Any, made: Feat
 
 def _compare(
     recordings: Sequence[Recording],
-    made: dict[tuple[str, str], Features],
+    made: Mapping[tuple[str, str], Features],
     specs: Sequence[FeatureSpec],
     out: Path,
 ) -> Path:

@@ -187,7 +187,7 @@ def _table(
     notes = [f"no {s} in this recording: predicted without it" for s in meta["streams"] if s not in there]
     trials = [t for r in recordings for t in r.trials]
     what = meta.get("samples", {}).get("of", "window")
-    pair = batches.pair_events if what == "event" else batches.pair
+    pair = batches.pair if what == "window" else batches.pair_events
     table, dropped = pair(made, trials, streams=there, classes=(), label="-")
     missing = sum(d["count"] for d in dropped)
     if missing:

@@ -17,21 +17,28 @@ from mien import batches, datasets, features, protocols
 from mien.batches import Table
 from mien.core import InputError, Recording, Signal, Trial, write_whole
 from mien.datasets import DatasetWarning, Fault
+from mien.run import bags
+from mien.run.association import association, moments
 from mien.run.cleaning import CLEANED, RAW, CleanedRecordings, clean_recordings, summary, write_pages
-from mien.run.clocks import align_all, clocks_to_json
+from mien.run.clocks import align_all, clocks_to_json, markers_to_json
 from mien.run.config import FeaturePart, Study
+from mien.run.courses import BODY_OPTIONS, PER_SECOND, courses, unit_of
+from mien.run.cuts import by_trial
 from mien.run.events import choose_events, events_frame
-from mien.run.extract import FeatureSpec, extract, settle
+from mien.run.extract import FeatureSpec, Stored, extract, settle
 from mien.run.files import write_json, write_parquet
 from mien.run.labels import is_nominal, labelled
 from mien.run.luminance import prepare_folds
-from mien.run.packed import save_table
+from mien.run.packed import on_disk, save_table
 from mien.run.selection import select
 from mien.run.store import Store
+from mien.run.truth import read_truth
 from mien.signal.cleaning import Step
 
 Progress = Callable[[str, int, int, str], None]
 """Called with (stage, done, total, text)."""
+_BLOCK = 8 * 2**20
+"""Values of a table that are looked at together."""
 _CLEAN_OR_RAW = f'add [clean] with steps = "default" to the study, or name the stream: stream = "{RAW}"'
 
 
@@ -41,7 +48,7 @@ def prepare(out: Path, plan: Study, *, store: Path, workers: int, tell: Progress
     if (work / "ready").exists():
         return
     shutil.rmtree(work, ignore_errors=True)
-    recordings, faults = load_recordings(plan)
+    recordings, faults, markers = _load(plan)
     specs = [spec_of(s, plan.features[s]) for s in plan.streams]
     if plan.clean is None:
         refuse_raw_only(specs, recordings, root=plan.data.root, remedy=_CLEAN_OR_RAW)
@@ -58,9 +65,12 @@ def prepare(out: Path, plan: Study, *, store: Path, workers: int, tell: Progress
         recordings, faults = list(cleaned.recordings), [*faults, *cleaned.faults]
         write_pages(cleaned, out / "cleaning")
         write_json(work / "cleaning.json", summary(cleaned))
+    if plan.samples.of == "trial":
+        recordings = [by_trial(recording) for recording in recordings]
     if plan.samples.of == "event":
         recordings = choose_events(recordings, plan.samples.kinds, name=plan.data.name, root=plan.data.root)
     _warn_of_bands(specs, recordings)
+    _associate(out, plan, recordings, workers=workers, tell=tell)
     dropped = [dropped_file(fault, plan.data.root) for fault in faults if fault.severity == "left out"]
     policy = plan.label_policy
     if policy is not None and (plan.policy is not None or not is_nominal(recordings, plan.label)):
@@ -73,17 +83,16 @@ def prepare(out: Path, plan: Study, *, store: Path, workers: int, tell: Progress
     classes = class_names(trials, plan.label)
     for stream in plan.streams:
         if not any(modality == stream for modality, _ in made):
-            raise InputError(
-                f"no trial has usable {stream} features" + (f": {unusable[0]['reason']}" if unusable else ""),
-                file=plan.data.root,
-                remedy=f"to see what is there: mien inspect {plan.data.name} {plan.data.root}",
-            )
-    table, missing = _paired(made, trials, plan, classes, recordings)
+            raise _unusable(stream, plan, unusable)
+    table, missing = _paired(made, trials, plan, classes, recordings, folder=work / "table")
     dropped += [*missing, *_filled_values(table)]
     if not len(table):
         raise InputError(
             f"no {plan.samples.of} of any trial can be used", file=plan.data.root, remedy="run mien inspect"
         )
+    for stream in plan.streams:
+        if not table.present[stream].any():
+            raise _unusable(stream, plan, [d for d in missing if d["what"].startswith(f"{stream} of")])
     selected = select(table, plan.selection)
     if not selected.all():
         whole = ", by the range of all the subject's trials" if plan.selection.scale == "subject" else ""
@@ -100,6 +109,16 @@ def prepare(out: Path, plan: Study, *, store: Path, workers: int, tell: Progress
     dropped += prepare_folds(
         work, plan, specs, table, recordings, splits, Store(store), workers=workers, tell=tell
     )
+    bags.keep(
+        work,
+        table=table,
+        splits=[s for name, seed, s in splits if (name, seed) == (plan.protocol.names[0], plan.seeds[0])],
+        specs=specs,
+        recordings=recordings,
+        store=Store(store),
+        truth=read_truth(plan.data.root),
+        faces=plan.report.faces,
+    )
     save_table(work / "table", table)
     np.save(work / "selected.npy", selected)
     write_json(work / "classes.json", list(classes))
@@ -110,8 +129,53 @@ def prepare(out: Path, plan: Study, *, store: Path, workers: int, tell: Progress
         write_parquet(out / "events.parquet", events_frame(table, recordings))
     if clocks := clocks_to_json(recordings):
         write_json(out / "clocks.json", clocks)
+    if markers:
+        write_json(out / "markers.json", markers)
     _write_dropped(out / "dropped.csv", dropped)
     write_whole(work / "ready", b"")
+
+
+def _associate(
+    out: Path, plan: Study, recordings: Sequence[Recording], *, workers: int, tell: Progress
+) -> None:
+    """``association.csv`` and its arrays, where the study asks for them."""
+    part = plan.association
+    if part is None:
+        return
+    tell("association", 0, 1, "around expressions")
+    events = moments(recordings, label=part.label or plan.label)
+    own = (f.options for f in plan.features.values() if f.name in ("body_sequence", "body_windows"))
+    body = {k: v for k, v in next(own, {}).items() if k in BODY_OPTIONS}
+    made = courses(
+        recordings,
+        events,
+        measures=part.measures,
+        window=part.window,
+        regions=part.regions or None,
+        body=body,
+        workers=workers,
+    )
+    found = association(
+        made,
+        events,
+        units={name: unit_of(name) for name in made},
+        window=part.window,
+        baseline=part.baseline,
+        rate=PER_SECOND,
+        n_permutations=part.n_permutations,
+        seed=plan.seeds[0],
+    )
+    found.write(out)
+    tell("association", 1, 1, "around expressions")
+
+
+def _unusable(stream: str, plan: Study, dropped: Sequence[Mapping[str, Any]]) -> InputError:
+    """That nothing has features of a stream, with the first reason there is."""
+    return InputError(
+        f"no trial has usable {stream} features" + (f": {dropped[0]['reason']}" if dropped else ""),
+        file=plan.data.root,
+        remedy=f"to see what is there: mien inspect {plan.data.name} {plan.data.root}",
+    )
 
 
 def _warn_of_bands(specs: Sequence[FeatureSpec], recordings: Sequence[Recording]) -> None:
@@ -132,9 +196,11 @@ def _paired(
     plan: Study,
     classes: Sequence[str],
     recordings: Sequence[Recording],
+    *,
+    folder: Path,
 ) -> tuple[Table, list[dict[str, Any]]]:
-    """The samples of a study: windows of trials, or events."""
-    if plan.samples.of == "event":
+    """The samples of a study: windows of trials, laid down in ``folder``, or events."""
+    if plan.samples.of != "window":
         return batches.pair_events(made, trials, streams=plan.streams, classes=classes, label=plan.label)
     return batches.pair(
         made,
@@ -143,20 +209,38 @@ def _paired(
         classes=classes,
         label=plan.label,
         intensity=_intensities(recordings),
+        allocate=on_disk(folder),
     )
 
 
 def load_recordings(plan: Study) -> tuple[list[Recording], list[Fault]]:
     """The recordings of a study's data set, restricted to its subjects, and what its reader left out."""
+    recordings, faults, _ = _load(plan)
+    return recordings, faults
+
+
+def _load(plan: Study) -> tuple[list[Recording], list[Fault], dict[str, Any]]:
+    """The same, and how the markers of the devices of each recording go together."""
     options = dict(plan.data.options)
     if plan.data.subjects is not None:
         options["subjects"] = list(plan.data.subjects)
-    load = load_dataset if plan.clean is None else load_raw
-    return load(plan.data.name, plan.data.root, **options)
+    if plan.clean is not None:
+        options = raw_option(plan.data.name) | options
+    recordings, faults = read_dataset(plan.data.name, plan.data.root, **options)
+    aligned, unaligned = align_all(recordings)
+    return aligned, [*faults, *unaligned], markers_to_json(recordings)
 
 
 def load_dataset(name: str, root: str | Path, **options: Any) -> tuple[list[Recording], list[Fault]]:
-    """What :func:`mien.datasets.load` gives, aligned, and what was left out; warnings are passed on."""
+    """:func:`read_dataset`, aligned."""
+    recordings, faults = read_dataset(name, root, **options)
+    recordings, unaligned = align_all(recordings)
+    return recordings, [*faults, *unaligned]
+
+
+def read_dataset(name: str, root: str | Path, **options: Any) -> tuple[list[Recording], list[Fault]]:
+    """What :func:`mien.datasets.load` gives, each device on its own clock, and what was left out; warnings
+    are passed on."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         recordings = datasets.load(name, root, **options)
@@ -165,14 +249,18 @@ def load_dataset(name: str, root: str | Path, **options: Any) -> tuple[list[Reco
         if isinstance(one.message, DatasetWarning):
             faults += one.message.faults
         warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
-    recordings, unaligned = align_all(recordings)
-    return recordings, [*faults, *unaligned]
+    return recordings, faults
 
 
 def load_raw(name: str, root: str | Path, **options: Any) -> tuple[list[Recording], list[Fault]]:
     """As :func:`load_dataset`, but the raw recordings of a data set that has preprocessed ones as well."""
+    return load_dataset(name, root, **raw_option(name) | options)
+
+
+def raw_option(name: str) -> dict[str, Any]:
+    """What asks a data set for its raw recordings; nothing where it has no others."""
     known = inspect.signature(datasets.registry.get(name).load).parameters
-    return load_dataset(name, root, **({"raw": True} if "raw" in known else {}) | options)
+    return {"raw": True} if "raw" in known else {}
 
 
 def refuse_raw_only(
@@ -255,7 +343,7 @@ def extract_features(
     *,
     workers: int,
     tell: Progress,
-) -> tuple[dict[tuple[str, str], Any], list[dict[str, Any]]]:
+) -> tuple[Stored, list[dict[str, Any]]]:
     """Features of every stream a study uses, and the trials that could not be used, for ``dropped.csv``."""
     trials = {t.id: t for r in recordings for t in r.trials}
     found: dict[tuple[str, str], str] = {}
@@ -346,10 +434,7 @@ def _filled_values(table: Table) -> Iterable[dict[str, Any]]:
     trials = np.array([s.trial for s in table.samples])
     for stream, values in table.inputs.items():
         bag = len(table.axes[stream].get("instance", ()))  # how many instances a sample has, 0: it is no bag
-        missing = ~np.isfinite(values)
-        if bag:
-            missing = missing.reshape(len(values), bag, -1).all(axis=2)
-        holes = np.where(table.present[stream], missing.sum(axis=1), 0)
+        holes = np.where(table.present[stream], _holes(values, bag), 0)
         for trial in dict.fromkeys(trials[holes > 0].tolist()):
             here = trials == trial
             yield {
@@ -359,6 +444,18 @@ def _filled_values(table: Table) -> Iterable[dict[str, Any]]:
                 "reason": "nothing found" if bag else "not a number, the mean takes its place",
                 "count": int(holes[here].sum()),
             }
+
+
+def _holes(values: NDArray[Any], bag: int) -> NDArray[np.int64]:
+    """How many values, or instances of a bag, of each row are missing; a few rows are read at a time."""
+    each = max(1, _BLOCK // max(values.shape[1], 1))
+    found = []
+    for first in range(0, len(values), each):
+        missing = ~np.isfinite(values[first : first + each])
+        if bag:
+            missing = missing.reshape(len(missing), bag, -1).all(axis=2)
+        found.append(missing.sum(axis=1))
+    return np.concatenate(found) if found else np.empty(0, np.int64)
 
 
 def dropped_file(fault: Fault, root: str | Path) -> dict[str, Any]:

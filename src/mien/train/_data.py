@@ -13,6 +13,8 @@ from mien.core import Batch, InputError, UnknownNameError
 IN_MEMORY = 512 * 2**20
 """Streams of at most this many bytes are turned into tensors once; larger ones stay where they are (they may
 be memory maps) and are read row by row."""
+AT_ONCE = 256 * 2**20
+"""Bytes of samples that go through a network together where nothing is learnt."""
 
 
 class Streams:
@@ -44,6 +46,9 @@ class Streams:
             for name, array in self._arrays.items()
             if array.size * 4 <= IN_MEMORY
         }
+        size = sum(array.size * 4 for array in self._arrays.values())
+        self.at_once = max(1, AT_ONCE * self.n // max(size, 1))
+        """How many samples have :data:`AT_ONCE` bytes."""
 
     def rows(
         self, index: Tensor, present: Tensor | None = None

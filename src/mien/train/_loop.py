@@ -27,6 +27,8 @@ from mien.train._predict import all_logits, cpu_threads, evaluating, temperature
 from mien.train._weights import read_tensors
 
 EVALUATION_BATCH = 4096
+HASHED_AT_ONCE = 2**24
+"""Bytes of an array that are read together for its hash."""
 
 
 def domain_alpha(progress: float) -> float:
@@ -198,7 +200,10 @@ def _add_array(digest: Any, array: NDArray[Any]) -> None:
     digest.update(f"{array.dtype}{array.shape}".encode())
     if array.nbytes > 2**28:
         array = array[np.linspace(0, len(array) - 1, 256).astype(int)]
-    digest.update(np.ascontiguousarray(array).data)
+    rows = array if array.ndim else array.reshape(1)
+    each = max(1, HASHED_AT_ONCE * len(rows) // max(rows.nbytes, 1))
+    for first in range(0, len(rows), each):
+        digest.update(np.ascontiguousarray(rows[first : first + each]).data)
 
 
 def _key(network: nn.Module, train: Batch, val: Batch | None, config: TrainConfig) -> str:

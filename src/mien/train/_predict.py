@@ -38,8 +38,12 @@ def evaluating(network: nn.Module) -> Iterator[None]:
 
 
 def all_logits(network: nn.Module, data: Streams, *, batch_size: int) -> Tensor:
-    """Class scores of all samples, in order, on the network's device; call inside :func:`evaluating`."""
+    """Class scores of all samples, in order, on the network's device; call inside :func:`evaluating`.
+
+    Fewer than ``batch_size`` at a time where they would take too much memory.
+    """
     parts = []
+    batch_size = min(batch_size, data.at_once)
     for start in range(0, data.n, batch_size):
         inputs, present = data.rows(torch.arange(start, min(start + batch_size, data.n)))
         parts.append(network(inputs, present).logits)
