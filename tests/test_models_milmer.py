@@ -10,8 +10,8 @@ import torch
 
 from mien import models, train
 from mien.core import Batch, InputError, UnknownNameError
-from mien.models._milmer_selection import Selector, hard_rows
-from mien.models._milmer_tokens import LogSpectrum, channel_axis
+from mien.models._milmer_selection import Selector, hard_rows, rest_of
+from mien.models._milmer_tokens import LogSpectrum, UnitSize, channel_axis
 
 SHAPES = {"eeg": (4, 32), "face": (10, 5, 6), "body": (8, 3)}
 AXES = {"eeg": ("band", "channel"), "body": ("channel", "statistic")}
@@ -150,6 +150,35 @@ def test_every_parameter_of_a_corrected_selector_gets_a_gradient(selection, rela
     assert not [n for n, p in network.named_parameters() if p.grad is None]
 
 
+def test_what_a_bag_rests_at_is_not_moved_by_the_few_that_show_something():
+    generator = torch.Generator().manual_seed(0)
+    rest = torch.randn(4, 1, 5, 6, generator=generator)
+    x = rest + 0.01 * torch.randn(4, 10, 5, 6, generator=generator)
+    x[:, 3:6] += 2.0
+    mask = torch.ones(4, 10, dtype=torch.bool)
+    found = rest_of(x, mask)
+    # the mean is off by 3/10 of 2; the median by the noise of 0.01 and what five steps leave
+    assert float((found - rest[:, 0]).abs().max()) < 0.1
+    mask[:, 7:] = False  # three of seven
+    other = x.clone()
+    other[:, 7:] = 50.0
+    torch.testing.assert_close(rest_of(other, mask), rest_of(x[:, :7], mask[:, :7]))
+    one = torch.zeros(4, 10, dtype=torch.bool)
+    one[:, 2] = True
+    torch.testing.assert_close(rest_of(x, one), x[:, 2])
+
+
+def test_the_unit_of_a_summary_is_learnt_in_training_and_then_fixed():
+    unit = UnitSize()
+    x = 0.1 * torch.randn(64, 50, generator=torch.Generator().manual_seed(0))
+    for _ in range(5):
+        out = unit.train()(x)
+    torch.testing.assert_close(out.square().mean(), torch.tensor(1.0))
+    unit.eval()
+    torch.testing.assert_close(unit(10 * x), 10 * out)
+    torch.testing.assert_close(unit(x[:1]), out[:1])
+
+
 def test_a_scorer_has_well_under_a_million_parameters_at_the_published_width():
     network = models.create("milmer", shapes={"face": (10, 49, 768)})
     assert sum(p.numel() for p in network.branches["face"].selector.parameters()) < 200_000
@@ -157,8 +186,8 @@ def test_a_scorer_has_well_under_a_million_parameters_at_the_published_width():
 
 
 def test_straight_through_hands_on_instances_and_the_gradient_of_the_softmax():
-    selector = Selector(6, selection="straight_through", n_selected=3, hidden=4, relative=True)
-    x, mask = torch.randn(5, 10, 6), torch.ones(5, 10, dtype=torch.bool)
+    selector = Selector(1, 6, selection="straight_through", n_selected=3, hidden=4, relative=True)
+    x, mask = torch.randn(5, 10, 1, 6), torch.ones(5, 10, dtype=torch.bool)
     rows, attention, index = selector(x, mask)
     assert torch.equal(rows.detach().round(), hard_rows(attention.detach(), 3))
     assert torch.equal(rows.detach().argmax(2).sort(1).values, index.sort(1).values)
@@ -170,8 +199,8 @@ def test_straight_through_hands_on_instances_and_the_gradient_of_the_softmax():
 
 
 def test_perturbed_rows_are_indicators_in_expectation_and_exact_without_noise():
-    selector = Selector(6, selection="perturbed", n_selected=3, hidden=4, relative=True)
-    x, mask = torch.randn(5, 10, 6), torch.ones(5, 10, dtype=torch.bool)
+    selector = Selector(1, 6, selection="perturbed", n_selected=3, hidden=4, relative=True)
+    x, mask = torch.randn(5, 10, 1, 6), torch.ones(5, 10, dtype=torch.bool)
     mask[0, 4:] = False
     torch.manual_seed(0)
     rows = selector.train()(x, mask).rows

@@ -91,10 +91,10 @@ def test_the_difficulty_is_the_one_asked_for(seed: int):
     assert accuracy(plan, "eeg+face") == pytest.approx(plan_.TARGET, abs=0.02)
     assert accuracy(plan, "eeg+face+body") == pytest.approx(plan_.TARGET_ALL, abs=0.02)
     eeg, face = accuracy(plan, "eeg"), accuracy(plan, "face")
-    # made equal; together they are fixed, so each alone is what 0.78 leaves, give or take its own sampling
+    # made equal; together they are fixed, so each alone is what 0.84 leaves, give or take its own sampling
     # error of 0.03
     assert eeg == pytest.approx(face, abs=0.02)
-    assert 0.57 <= eeg <= 0.71
+    assert 0.62 <= eeg <= 0.76
 
 
 def test_the_effect_changes_the_emotion_and_nothing_else():

@@ -119,6 +119,8 @@ def test_three_of_ten_evenly_spaced_frames_show_an_expression(start) -> None:
 
 
 def test_sources_are_clipped_and_checked() -> None:
+    resting = video._plan(np.ones((2, 4)), [(0.0, 0.1)], n=3, step=0.1, rest=[0.5, -9.0, 0.0, 1.0])
+    np.testing.assert_array_equal(resting, [[1, 1, 1, 1], [0.5, -3, 0, 1], [0.5, -3, 0, 1]])
     plan = video._plan(sources([9, -9, 3, 0]), [(0.0, 0.1)], n=1, step=0.1)
     np.testing.assert_array_equal(plan, [[3, -3, 3, 0]])
     with pytest.raises(ValueError, match=r"sources must be \(windows, 4\), got \(2, 3\)"):
@@ -218,4 +220,3 @@ def test_people_differ_and_are_themselves_in_every_trial() -> None:
     one, again, other = (video._actor(2, subject, (160, 160)) for subject in (1, 1, 2))
     np.testing.assert_array_equal(one.texture, again.texture)
     assert np.abs(one.texture.astype(float) - other.texture).mean() > 10
-    assert (one.offset != other.offset).all()

@@ -19,6 +19,10 @@ _ROUNDING = 1e-6
 AWAY = 0.25
 """A face further from the median one of its window, or of another size, by this share of its side keeps its
 own box: the head moved."""
+FEWEST = 3
+"""Fewer pictures have no median that shows which of them moved."""
+LUMA = (0.299, 0.587, 0.114)
+"""Weights of red, green and blue in brightness (ITU-R BT.601)."""
 SPARE = 2.0
 """A face larger than this many times its crop is kept smaller."""
 
@@ -123,17 +127,44 @@ def resized(image: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
 
 
 def crops(cuts: Sequence[Cut], *, margin: float, size: int, steady: bool) -> NDArray[np.uint8]:
-    """Crops (faces, size, size, 3) of the faces of a window; ``steady``: by their median box."""
+    """Crops (faces, size, size, 3) of the faces of a window.
+
+    ``steady``: by their median box, and with the motion of the head taken out.
+    """
     boxes = np.array([(*cut.middle, cut.side) for cut in cuts])
     if steady:
         median = np.median(boxes, axis=0)
         moved = (np.abs(boxes - median) > AWAY * boxes[:, 2:]).any(axis=1)
         boxes = np.where(moved[:, None], boxes, median)
-    out = np.empty((len(cuts), size, size, 3), dtype=np.uint8)
-    for k, (cut, (x, y, side)) in enumerate(zip(cuts, boxes.tolist(), strict=True)):
-        half = (0.5 + margin) * side
-        left, top = (round((v - half - c) * cut.scale) for v, c in zip((x, y), cut.corner, strict=True))
-        out[k] = resized(square(cut.pixels, left, top, max(1, round(2 * half * cut.scale))), size)
+    places = [_place(cut, box, margin=margin) for cut, box in zip(cuts, boxes.tolist(), strict=True)]
+    out = np.stack(
+        [resized(square(cut.pixels, *place), size) for cut, place in zip(cuts, places, strict=True)]
+    )
+    return _held(out, cuts, places) if steady and len(cuts) >= FEWEST else out
+
+
+def _place(cut: Cut, box: Sequence[float], *, margin: float) -> tuple[int, int, int]:
+    """Left, top and side of a box (middle x and y, side; in the frame) in the pixels that were cut out."""
+    *middle, side = box
+    half = (0.5 + margin) * side
+    left, top = (round((v - half - c) * cut.scale) for v, c in zip(middle, cut.corner, strict=True))
+    return left, top, max(1, round(2 * half * cut.scale))
+
+
+def _held(
+    found: NDArray[np.uint8], cuts: Sequence[Cut], places: Sequence[tuple[int, int, int]]
+) -> NDArray[np.uint8]:
+    """The same crops with the head's own motion taken out, cut afresh so that pixels are resampled once."""
+    from mien.vision.align import compose, warp
+    from mien.vision.register import onto_median
+
+    size = found.shape[1]
+    back = onto_median(found @ np.float32(LUMA))
+    out = np.empty_like(found)
+    for k, (cut, (left, top, n)) in enumerate(zip(cuts, places, strict=True)):
+        zoom = size / n
+        at = [[zoom, 0.0, zoom * (0.5 - left) - 0.5], [0.0, zoom, zoom * (0.5 - top) - 0.5]]
+        out[k] = warp(cut.pixels[None], compose(back[k], np.array(at)), size=size, interpolation="cubic")[0]
     return out
 
 

@@ -14,7 +14,7 @@ from mien.features import _crops
 from mien.features._shared import FeatureWarning, Info
 
 INFO = Info(
-    version="1",
+    version="2",
     modality="face",
     scope="none",
     reaches="window",
@@ -66,7 +66,9 @@ def face_crops(
         square; beyond the frame its border is repeated.
     steady
         Use the median box of the window's faces for all of them (those further from it than a quarter of
-        their side keep their own), so that the trembling of the detector is no motion of the face.
+        their side keep their own), and bring the crops onto their median by shift, turn and growth
+        (:func:`mien.vision.register.onto_median`), so that neither the trembling of the detector nor the
+        motion of the head looks like one of the face.
     detector
         ``"auto"``, ``"haar"`` or ``"mediapipe"``, see :class:`mien.vision.detect.FaceFinder`.
 

@@ -35,42 +35,65 @@ def over_present(x: Tensor, mask: Tensor) -> Tensor:
     return torch.einsum("bn,bn...->b...", share, x)
 
 
+def rest_of(x: Tensor, mask: Tensor, *, rounds: int = 5) -> Tensor:
+    """What the present instances of a bag x (B, N, …) rest at, (B, …): their geometric median.
+
+    The point with the least sum of distances to the instances does not follow the few that show something,
+    which their mean does. Weiszfeld's steps from the mean; each needs the products of the instances with each
+    other only. The slopes are those of a mean with fixed weights.
+    """
+    with torch.no_grad():
+        flat = x.flatten(2)
+        products = flat @ flat.transpose(1, 2)
+        own = products.diagonal(dim1=1, dim2=2)
+        least = EPS * (over_present(own, mask).unsqueeze(1) + EPS)
+        share = mask.to(x.dtype)
+        share = share / share.sum(1, keepdim=True)
+        for _ in range(rounds):
+            to_all = (products @ share.unsqueeze(2)).squeeze(2)
+            square = own - 2 * to_all + (to_all * share).sum(1, keepdim=True)
+            share = mask / (square.clamp_min(0) + least).sqrt()
+            share = share / share.sum(1, keepdim=True)
+    return torch.einsum("bn,bn...->b...", share, x)
+
+
 class Scorer(nn.Module):
-    """Scores of instances (B, N, dim) by a gated layer, equation 9 of Ilse, Tomczak and Welling (ICML 2018).
+    """Scores of instances (B, N, tokens, dim) by a gated layer, equation 9 of Ilse et al. (ICML 2018).
 
     Parameters
     ----------
-    dim, hidden
-        Size of an instance and of the layer.
+    tokens, dim, hidden
+        Shape of an instance, and size of the layer.
     relative
-        Score the deviation of an instance from the mean of its bag, in units of the bag's own spread: who it
-        is and how the light fell is the same in all of a bag. The size of each deviation is given beside its
-        sign, since an expression and its opposite are both worth looking at, and the score starts from the
-        size of the whole deviation.
+        Instances are deviations from what their bag rests at (:func:`rest_of`).
+
+    Notes
+    -----
+    The layer sees the mean of the tokens and how large each token is. With ``relative`` it also sees how
+    large that mean is, value by value, since an expression and its opposite are both worth looking at; and
+    the score starts from the size of the whole deviation.
     """
 
-    def __init__(self, dim: int, *, hidden: int, relative: bool) -> None:
+    def __init__(self, tokens: int, dim: int, *, hidden: int, relative: bool) -> None:
         super().__init__()
-        self.relative = relative
-        n = 2 * dim if relative else dim
+        n = 2 * dim + tokens if relative else dim + tokens
         self.value, self.gate = nn.Linear(n, hidden), nn.Linear(n, hidden)
         self.weight = nn.Linear(hidden, 1, bias=False)
-        if relative:
-            self.deviation = nn.Parameter(torch.ones(()))
+        self.deviation = nn.Parameter(torch.ones(())) if relative else None
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         """(B, N), the lowest number there is where an instance is absent."""
-        size = None
-        if self.relative:
-            x = x - over_present(x, mask).unsqueeze(1)
-            square = x.square().mean(2)
-            spread = over_present(square, mask).unsqueeze(1)
-            x = x / (spread + EPS).sqrt().unsqueeze(2)
-            size = square / (spread + EPS)
-            x = torch.cat([x, x.abs()], 2)
-        scores = self.weight(self.value(x).tanh() * self.gate(x).sigmoid()).squeeze(2)
-        if size is not None:
-            scores = scores + self.deviation * size
+        square = x.square().mean(3)
+        size = square.mean(2)
+        spread = over_present(size, mask).unsqueeze(1) + EPS
+        mean = x.mean(2) / spread.sqrt().unsqueeze(2)
+        seen = [mean, (square / spread.unsqueeze(2) + EPS).sqrt()]
+        if self.deviation is not None:
+            seen.append(mean.abs())
+        seen_by_all = torch.cat(seen, 2)
+        scores = self.weight(self.value(seen_by_all).tanh() * self.gate(seen_by_all).sigmoid()).squeeze(2)
+        if self.deviation is not None:
+            scores = scores + self.deviation * size / spread
         return scores.masked_fill(~mask, torch.finfo(scores.dtype).min)
 
 
@@ -102,12 +125,12 @@ def hard_rows(scores: Tensor, k: int) -> Tensor:
 
 
 class Selector(nn.Module):
-    """Choose among the instances of a bag by the means of their tokens.
+    """Choose among the instances of a bag.
 
     Parameters
     ----------
-    dim
-        Size of a token.
+    tokens, dim
+        Shape of an instance.
     selection
         ``"none"``: the mean of all. ``"gated"``: their mixture by the softmax of the scores.
         ``"straight_through"``: the k of largest score; the gradient is that of the softmax (Bengio et al.
@@ -122,6 +145,7 @@ class Selector(nn.Module):
 
     def __init__(
         self,
+        tokens: int,
         dim: int,
         *,
         selection: str,
@@ -136,10 +160,10 @@ class Selector(nn.Module):
             raise UnknownNameError("selection", selection, SELECTIONS)
         self.selection, self.n_selected = selection, n_selected
         self.sigma, self.n_draws = sigma, n_draws
-        self.scorer = None if selection == "none" else Scorer(dim, hidden=hidden, relative=relative)
+        self.scorer = None if selection == "none" else Scorer(tokens, dim, hidden=hidden, relative=relative)
 
     def forward(self, x: Tensor, mask: Tensor) -> Selected:
-        """Choose among instances (B, N, dim), of which ``mask`` (B, N) says which are there."""
+        """Choose among instances (B, N, tokens, dim), of which ``mask`` (B, N) says which are there."""
         if self.scorer is None:
             scores = x.new_zeros(x.shape[:2]).masked_fill(~mask, torch.finfo(x.dtype).min)
         else:

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from mien.core import InputError, UnknownNameError
-from mien.models._milmer_selection import Selector, over_present
+from mien.models._milmer_selection import Selector, rest_of
 from mien.models._transformer import Block
 
 FUSIONS = ("cross_attention", "mlp", "none")
@@ -156,6 +156,30 @@ class Reduction(nn.Module):
         return asked
 
 
+class UnitSize(nn.Module):
+    """Values divided by their root mean square, as training samples have had it: one number for all.
+
+    Unlike a normalisation by the batch or by the sample, the answer to a sample depends on no other one, and
+    large values stay larger than small ones.
+    """
+
+    def __init__(self, momentum: float = 0.1) -> None:
+        super().__init__()
+        self.momentum = momentum
+        self.register_buffer("square", torch.ones(()))
+        self.register_buffer("seen", torch.zeros(()))
+        self.square: Tensor
+        self.seen: Tensor
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.training:
+            with torch.no_grad():
+                share = self.momentum**self.seen  # 1 in the first batch
+                self.square.lerp_(x.square().mean(), share)
+                self.seen.fill_(1.0)
+        return x / (self.square + 1e-12).sqrt()
+
+
 class BagBranch(nn.Module):
     """A bag of instances, of tokens or of pixels, to tokens of what counts in it.
 
@@ -166,7 +190,8 @@ class BagBranch(nn.Module):
     width, num_heads
         Of the tokens that come out.
     selection, n_selected, hidden, relative
-        Of the selector. ``relative`` also hands on each token beside its deviation from the bag's mean.
+        Of the selector. With ``relative`` it chooses by deviations from what the bag rests at; the tokens
+        have theirs beside them, and the summary is the deviations of what was chosen.
     fusion, n_queries
         Of the reduction.
     embedding
@@ -220,14 +245,15 @@ class BagBranch(nn.Module):
             tokens, dim = shape[1:]
         parts = 2 if relative else 1
         self.selector = Selector(
-            dim, selection=selection, n_selected=n_selected, hidden=hidden, relative=relative
+            tokens, dim, selection=selection, n_selected=n_selected, hidden=hidden, relative=relative
         )
         self.reduction = Reduction(
             parts * dim, width, fusion=fusion, n_queries=n_queries, num_heads=num_heads
         )
         self.place = nn.Parameter(0.02 * torch.randn(tokens, width))
         self.instance = nn.Parameter(0.02 * torch.randn(shape[0], width)) if embedding else None
-        self.n_summary = parts * dim * (tokens if local else 1)
+        self.unit = UnitSize()
+        self.n_summary = dim * (tokens if local else 1)
 
     def _tokens(self, x: Tensor, mask: Tensor) -> Tensor:
         """Tokens (B, N, tokens, dim); pixels of all instances that are there go through in one batch."""
@@ -250,13 +276,13 @@ class BagBranch(nn.Module):
         mask = (x != 0).flatten(2).any(2)
         mask = mask | ~mask.any(1, keepdim=True)  # an empty bag is taken as it is
         x = self._tokens(x, mask)
-        chosen = self.selector(x.mean(2), mask)
-        mean = over_present(x, mask)
-        picked = torch.einsum("bkn,bntd->bktd", chosen.rows, x)
-        mixed = picked.mean(1)
+        shown = x
         if self.relative:
-            mixed = torch.cat([mixed, mixed - mean], 2)
-            picked = torch.cat([picked, picked - mean.unsqueeze(1)], 3)
+            shown = (x - rest_of(x, mask).unsqueeze(1)) * mask[:, :, None, None]
+        chosen = self.selector(shown, mask)
+        mixed = torch.einsum("bkn,bntd->btd", chosen.rows, shown) / chosen.rows.shape[1]
+        seen = torch.cat([x, shown], 3) if self.relative else x
+        picked = torch.einsum("bkn,bntd->bktd", chosen.rows, seen)
         position: Tensor = self.place
         if self.instance is not None:
             position = position + (chosen.rows @ self.instance).unsqueeze(2)
@@ -264,5 +290,5 @@ class BagBranch(nn.Module):
             position = position.expand(*picked.shape[:3], -1)
         tokens = self.reduction(picked.flatten(1, 2), position.flatten(1, 2))
         summary = mixed.flatten(1) if self.local else mixed.mean(1)
-        summary = F.dropout(summary, self.input_dropout, self.training)
+        summary = F.dropout(self.unit(summary), self.input_dropout, self.training)
         return Encoded(tokens, summary, chosen.attention, chosen.best)

@@ -91,7 +91,7 @@ class Milmer(nn.Module):
     n_selected
         Instances that are handed on by the last two, and named in the answer.
     relative
-        Whether instances are scored, and handed on, with their deviation from the mean of their bag.
+        Whether instances are scored by their deviation from what their bag rests at, and handed on with it.
     scorer_hidden
         Width of the scorer.
     fusion
@@ -107,7 +107,8 @@ class Milmer(nn.Module):
     channel_embedding, instance_embedding, type_embedding
         Whether tokens are told their channel, their position in the bag, their stream.
     linear
-        Whether each stream has a linear path to the class scores beside the encoder.
+        Whether each stream has a linear path to the class scores beside the encoder; that of a bag sees the
+        deviations alone if ``relative``.
     local
         Whether the linear path of a bag sees its tokens one by one instead of their mean.
     dropout, eeg_dropout, face_dropout, body_dropout

@@ -9,8 +9,10 @@ level::
                     + effect * gain[k] * intensity[s, v, t] * pattern[class(s, v), k]
                     + noise[s, v, t, k]
 
-* ``offset`` (sd :data:`OFFSET_SD`) is what makes people differ.
-* ``fingerprint`` (sd :data:`FINGERPRINT_SD`) is what a video does to everybody whatever they feel.
+* ``offset`` (sd :data:`OFFSET_SD`) is what makes people differ; in the face it is how it looks at rest.
+* ``fingerprint`` (sd :data:`FINGERPRINT_SD`, and :data:`ASIDE_SD` in the directions of a modality's sources
+  that no emotion takes) is what a video does to everybody whatever they feel: mostly something else than an
+  emotion does.
 * ``state`` (sd :data:`STATE_SD`) is how the person is in this one trial, constant through it: what a split by
   window can recognise a trial by, though it tells nothing of the emotion.
 * ``pattern`` is what an emotion does: four corners of a regular simplex in each modality; turned at random by
@@ -22,7 +24,9 @@ In the three seconds before the video there are offset, state and noise alone.
 The first :data:`N_EEG` sources show in the EEG, the next four are the signed ones of the face, the last
 :data:`N_BODY` show in the peripheral channels. Gains are chosen by bisection on the data set's own trials:
 EEG alone and face alone are equally good, together the ``subject_known`` oracle names :data:`TARGET` of the
-trials, and with the body :data:`TARGET_ALL`. The difficulty is the same for every seed and size.
+trials, and with the body :data:`TARGET_ALL`. The difficulty is the same for every seed and size. An oracle
+knows the patterns; who must learn them from the 24 trials that ``trial_622`` leaves of one person gets half
+the way from chance to there from the sources themselves, not much more.
 """
 
 from __future__ import annotations
@@ -57,13 +61,15 @@ MODALITIES = {
 N_SOURCES = N_EEG + N_FACE + N_BODY
 
 OFFSET_SD, FINGERPRINT_SD, STATE_SD, NOISE_SD = 1.2, 0.8, 0.5, 1.0
+ASIDE_SD = 1.6
+"""Of a fingerprint in the directions of a modality's sources that no emotion takes."""
 NOISE_AR = 0.7
 """Correlation of the noise of neighbouring windows."""
 AGREEMENT = 0.675
 """Share of each person's trials in which they report the quadrant that the video was made for."""
 _OTHERS = (0.4, 0.2, 0.4)
 """Which quadrant they report otherwise: one step around, two, three; one and three differ in one word."""
-TARGET, TARGET_ALL = 0.78, 0.85
+TARGET, TARGET_ALL = 0.84, 0.89
 """Accuracy by trial of the ``subject_known`` oracle at ``effect=1``: EEG and face; EEG, face and body."""
 EXACTLY_FIVE = 0.03
 """Share of the ratings that are exactly 5, where a policy has to say what that is."""
@@ -171,7 +177,7 @@ def draw(seed: int, *, subjects: int, trials: int, seconds: int, filmed: int, ef
         familiarity=_familiarity(classes.shape, rng),
         order=np.stack([rng.permutation(trials) for _ in range(subjects)]),
         offset=OFFSET_SD * rng.standard_normal((subjects, N_SOURCES)),
-        fingerprint=FINGERPRINT_SD * rng.standard_normal((trials, N_SOURCES)),
+        fingerprint=_fingerprint(pattern, rng.standard_normal((trials, N_SOURCES))),
         state=STATE_SD * rng.standard_normal((subjects, trials, N_SOURCES)),
         pattern=pattern,
         intensity=_intensity(shape, rng),
@@ -186,6 +192,16 @@ def draw(seed: int, *, subjects: int, trials: int, seconds: int, filmed: int, ef
         n = trials - last[s] * (numbers[s] in _LACKING)
         plan.filmed[s, plan.order[s, :n]] = True
     return dataclasses.replace(plan, effect=float(effect), gain=calibrate(plan))
+
+
+def _fingerprint(pattern: Floats, drawn: Floats) -> Floats:
+    """(videos, sources): what was drawn, with its deviations along and beside the patterns."""
+    out = np.empty_like(drawn)
+    for part in MODALITIES.values():
+        basis = np.linalg.svd(pattern[:, part])[2][: len(QUADRANTS) - 1]
+        along = drawn[:, part] @ basis.T @ basis
+        out[:, part] = FINGERPRINT_SD * along + ASIDE_SD * (drawn[:, part] - along)
+    return out
 
 
 def _reports(quadrant: Ints, rng: np.random.Generator) -> Ints:

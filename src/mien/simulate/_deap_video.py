@@ -1,8 +1,9 @@
 """The face videos of a made-up DEAP: a painted face that moves by four signed sources.
 
 A picture is held for some frames, as a de-interlaced camera of that time gives little more. Sources move the
-face only in the stretches in which an expression is shown; outside them it rests. What else changes - how the
-head is held, blinks, the lamp, the sensor's noise - says nothing about the sources.
+face only in the stretches in which an expression is shown; outside them it rests, everybody's in its own way.
+What else changes - how the head is held, blinks, the lamp, the sensor's noise - says nothing about the
+sources.
 """
 
 from __future__ import annotations
@@ -25,10 +26,9 @@ Floats = NDArray[np.float64]
 
 SOURCES = ("mouth_corners", "brows", "eyes", "lips")
 """What moves, in order; positive: up, up, wide, apart."""
+NEUTRAL = (0.0, 0.0, 0.0, 0.0)
 LARGEST = 3.0
 """Sources are clipped at plus and minus this."""
-OFFSET_SD = 0.3
-"""Of the resting face of a person, in each source."""
 WINDOW_SECONDS = 3.0
 VIEW = 288
 """Pixels of the cropped picture that the shorter side of a frame shows; the face takes 160 to 170 of them."""
@@ -67,6 +67,7 @@ def write_trial(
     shown: ArrayLike,
     seconds: float,
     rate: int = 50,
+    rest: ArrayLike = NEUTRAL,
     hold: int = 5,
     size: tuple[int, int] = (160, 160),
 ) -> int:
@@ -88,6 +89,8 @@ def write_trial(
         Length of the video.
     rate
         Frames per second.
+    rest
+        (4,): the sources outside the stretches, which are this person's face at rest.
     hold
         Frames for which the picture stays the same.
     size
@@ -99,7 +102,7 @@ def write_trial(
         Number of frames.
     """
     n, step = round(seconds * rate), hold / rate
-    expressed = _plan(sources, shown, n=-(-n // hold), step=step)
+    expressed = _plan(sources, shown, n=-(-n // hold), step=step, rest=rest)
     rng = np.random.default_rng([seed, 81, subject, trial])
     pictures = _pictures(_actor(seed, subject, size), expressed, rng, step=step)
     _encode(Path(path), pictures, n=n, rate=rate, hold=hold, size=size)
@@ -117,7 +120,6 @@ class Actor:
     y: Floats
     bumps: tuple[Bumps, ...]
     """One of each source at 1, then a blink."""
-    offset: Floats
 
     def source(self, levels: Floats, pose: Similarity) -> NDArray[np.float32]:
         """Points of the cropped picture, (height, width, 2), that are seen at the pixels of a frame;
@@ -151,14 +153,12 @@ def _actor(seed: int, subject: int, size: tuple[int, int]) -> Actor:
     )
     blink, _ = motion.unit_bumps(person, motion.BLINK)
     blink = Bumps(at=blink.at, by=BLINK_PX * blink.by, reach=blink.reach)
-    rng = np.random.default_rng([seed, 80, subject])
     return Actor(
         texture=np.clip(np.rint(texture), 0, 255).astype(np.uint8),
         scale=side / (faces.SIZE + 2 * faces.MARGIN),
         x=x,
         y=y,
         bumps=(*(source_bumps(person, name) for name in SOURCES), blink),
-        offset=OFFSET_SD * np.clip(rng.standard_normal(len(SOURCES)), -2, 2),
     )
 
 
@@ -179,12 +179,12 @@ def source_bumps(person: faces.Person, source: str) -> Bumps:
     return Bumps(at=bumps.at, by=bumps.by * (_PEAK[source] / most), reach=bumps.reach)
 
 
-def _plan(sources: ArrayLike, shown: ArrayLike, *, n: int, step: float) -> Floats:
+def _plan(sources: ArrayLike, shown: ArrayLike, *, n: int, step: float, rest: ArrayLike = NEUTRAL) -> Floats:
     """What each of n pictures shows of the sources, (n, 4)."""
     values = np.clip(np.asarray(sources, dtype=np.float64), -LARGEST, LARGEST)
     if values.ndim != 2 or values.shape[1] != len(SOURCES):
         raise ValueError(f"sources must be (windows, {len(SOURCES)}), got {values.shape}")
-    out = np.zeros((n, len(SOURCES)))
+    out = np.tile(np.clip(np.asarray(rest, dtype=np.float64), -LARGEST, LARGEST), (n, 1))
     middle = (np.arange(n) + 0.5) * step
     for start, stop in np.asarray(shown, dtype=np.float64).reshape(-1, 2):
         window = int((start + 1e-6) // WINDOW_SECONDS)
@@ -202,7 +202,7 @@ def _pictures(
 
     n, height, width = len(expressed), len(actor.y), len(actor.x)
     times = np.asarray((np.arange(n) + 0.5) * step, dtype=np.float64)
-    levels = np.column_stack([expressed + actor.offset, _blinks(times, rng)])
+    levels = np.column_stack([expressed, _blinks(times, rng)])
     poses = _poses(times, rng)
     light = 1 + motion.FLICKER * rng.standard_normal(n)
     # a new cut of one large picture of noise for every picture

@@ -35,7 +35,7 @@ KINDS = ("preprocessed", "ratings", "video")
 """What is written by default: Python pickles, the two tables as csv, and the videos of faces."""
 MORE_KINDS = ("matlab", "original", "tables")
 """Written when asked for: MAT files, BDF recordings, the two tables as xlsx and ods."""
-FACE_UNIT = 0.5
+FACE_UNIT = 0.6
 """How far the face moves per unit of a source, in the units of the painted face."""
 
 
@@ -183,6 +183,7 @@ def _write_videos(plan: Plan, person: int, folder: Path) -> None:
                 sources=FACE_UNIT * plan.z[person, video][:, plan_.MODALITIES["face"]],
                 shown=shown(plan, person, video),
                 seconds=plan.seconds,
+                rest=FACE_UNIT * plan.offset[person, plan_.MODALITIES["face"]],
             )
 
 
@@ -286,6 +287,7 @@ def _truth(plan: Plan, head: Head, *, kinds: Sequence[str]) -> dict[str, Any]:
             "gain": {name: float(plan.gain[part.start]) for name, part in plan_.MODALITIES.items()},
             "offset_sd": plan_.OFFSET_SD,
             "fingerprint_sd": plan_.FINGERPRINT_SD,
+            "aside_sd": plan_.ASIDE_SD,
             "state_sd": plan_.STATE_SD,
             "noise_sd": plan_.NOISE_SD,
             "noise_ar": plan_.NOISE_AR,
