@@ -159,7 +159,7 @@ def _held(
     from mien.vision.register import onto_median
 
     size = found.shape[1]
-    back = onto_median(found @ np.float32(LUMA))
+    back = onto_median(found @ np.array(LUMA, dtype=np.float32))
     out = np.empty_like(found)
     for k, (cut, (left, top, n)) in enumerate(zip(cuts, places, strict=True)):
         zoom = size / n

@@ -98,8 +98,8 @@ def alignment(
     """Supervised contrastive loss of each sample between its streams.
 
     With unit vectors z of streams a and b, and P the samples of the batch that have b and the label of i:
-    ``-mean_{p in P} log(exp(z_ia z_pb / t) / sum_{j has b} exp(z_ia z_jb / t))``, meant over the ordered pairs
-    of streams that the batch has. A sample without stream a adds nothing to its pairs. Khosla et al., NeurIPS
+    ``-mean_{p in P} log(exp(z_ia z_pb / t) / sum_{j has b} exp(z_ia z_jb / t))``, averaged over the ordered
+    pairs of streams that the batch has. A sample without stream a adds nothing to its pairs. Khosla et al., NeurIPS
     2020, equation 2, with the anchor in one stream and all it is compared with in another. With one stream
     it is 0.
     """
