@@ -99,9 +99,9 @@ def alignment(
 
     With unit vectors z of streams a and b, and P the samples of the batch that have b and the label of i:
     ``-mean_{p in P} log(exp(z_ia z_pb / t) / sum_{j has b} exp(z_ia z_jb / t))``, averaged over the ordered
-    pairs of streams that the batch has. A sample without stream a adds nothing to its pairs. Khosla et al., NeurIPS
-    2020, equation 2, with the anchor in one stream and all it is compared with in another. With one stream
-    it is 0.
+    pairs of streams that the batch has. A sample without stream a adds nothing to its pairs. Khosla et al.,
+    NeurIPS 2020, equation 2, with the anchor in one stream and all it is compared with in another. With one
+    stream it is 0.
     """
     names = list(features)
     total = torch.zeros(len(label), device=label.device)
