@@ -77,6 +77,7 @@ def real_keys() -> dict[str, Any]:
         "model": config.ModelPart,
         "protocol": config.ProtocolPart,
         "controls": config.ControlPart,
+        "association": config.AssociationPart,
         "report": config.ReportPart,
     }
     for name, part in parts.items():

@@ -212,3 +212,13 @@ def test_the_page_runs(
     assert said.startswith("micro: ")
     assert "micro - macro: " in said
     assert (tmp_path / "result" / "figures" / "association.npz").exists()
+
+
+@pytest.mark.parametrize(("n_subjects", "said"), [(8, True), (16, False)])
+def test_too_few_people_for_so_many_tests_are_told(n_subjects: int, said: bool) -> None:
+    """Signs of 8 people give p of 2 / 256 at least, which times nine tests is more than 5 %."""
+    made = association(*world(5, effect=3.0, n_subjects=n_subjects, labels=True), n_permutations=500)
+    rows = [{k: "" if v is None else str(v) for k, v in row.items()} for row in made.rows]
+    text = section_association.section(rows, made.arrays)
+    assert ("none could be left" in text) == said
+    assert ("no p can be smaller than 0.0078" in text) == said

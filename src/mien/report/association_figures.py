@@ -57,7 +57,7 @@ def courses(
         found = [r for r in clusters if r["measure"] == measure and r["contrast"] in {names[c] for c in own}]
         _bars(axis, [r for r in found if r["p"] <= SHOWN], [names[c] for c in own], look)
         unit = str(arrays["units"][m])
-        axis.set_title(measure)
+        axis.set_title(measure.replace("_", " "))
         axis.set_ylabel(f"change ({unit})" if unit else "change")
         axis.set_xlabel("time from the apex (s)")
         axis.set_xlim(lags[0], lags[-1])

@@ -183,3 +183,21 @@ def course(values: NDArray[np.float64]) -> Figure:
     axis.set_xticks(x if len(x) <= 12 else x[:: -(-len(x) // 10)])
     _grid(axis)
     return figure
+
+
+@_styled
+def measures(values: NDArray[np.float64], *, names: Sequence[str]) -> Figure:
+    """Importance (measures, seconds) of each second of each measure, one scale for all."""
+    figure, (axis,) = _axes(1, height=0.7 + 0.17 * len(names), width=5.6)
+    image = axis.imshow(
+        values / (values.max() or 1.0), aspect="auto", cmap="Blues", vmin=0, vmax=1,
+        extent=(0, values.shape[1], len(names), 0),
+    )  # fmt: skip
+    axis.set_yticks(np.arange(len(names)) + 0.5, [name.replace("_", " ") for name in names])
+    axis.tick_params(length=0)
+    axis.set_xlabel("second of what the model is given")
+    bar = figure.colorbar(image, ax=axis, pad=0.02, ticks=[0, 0.5, 1])
+    bar.outline.set_visible(False)
+    bar.set_label("share of the largest (%)")
+    bar.ax.set_yticklabels(["0", "50", "100"])
+    return figure

@@ -25,7 +25,9 @@ P = ParamSpec("P")
 T = TypeVar("T")
 _ORACLE, _CHANCE = "#b0122b", "#b9c0c8"
 INK, GREY, PALE, RULE = "#1c2430", "#6b7480", "#e6e9ed", "#c4cad1"
-_COLOURS = ("#0b3c6f", "#d1761b", "#2a9d8f", "#9a5ba5", "#7a7a7a", "#b5b045")
+_COLOURS = ("#0b3c6f", "#d1761b", "#2a9d8f", "#9a5ba5", "#7a7a7a", "#b5b045", "#c2607d", "#5aa9d6")
+_MOST_LEVEL = 4
+"""Names of groups that stand side by side."""
 _FIXED = {
     **dict.fromkeys(("EEG + eye", "EEG + ME", "ME + EEG", "EEG + face", "face + EEG"), 0),
     "EEG": 1,
@@ -35,7 +37,7 @@ _FIXED = {
 _N_FIXED = max(_FIXED.values()) + 1
 _SHORT = frozenset({"eeg", "ecg", "ppg", "eda", "me"})
 """Streams that go by their initials."""
-_MARKERS = ("o", "s", "^", "D", "v", "P")
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p")
 _STYLE: Any = {
     "svg.fonttype": "none",
     "font.family": "sans-serif",
@@ -149,8 +151,7 @@ def comparison(panels: Sequence[Mapping[str, Any]], *, chance: float, label: str
                 _bar(axis, x, width * 0.86, bar, colour=colour, hatch=_hatch(kinds.index(bar["label"])))
             ticks.append(group["label"])
         axis.axhline(chance, color=INK, lw=0.9, ls=(0, (4, 2)), zorder=4)
-        axis.set_xticks(range(len(ticks)), ticks)
-        axis.tick_params(axis="x", length=0)
+        _name_groups(axis, ticks)
         axis.set_title(panel["title"])
         axis.set_ylim(0, 1)
         _percent(axis, "y")
@@ -220,8 +221,7 @@ def per_subject(panels: Sequence[Mapping[str, Any]], *, chance: float, label: st
             axis.plot([x + 0.34] * 2, [group["low"], group["high"]], color=INK, lw=1.4, zorder=4)
             axis.plot(x + 0.34, group["value"], "D", ms=5, color=INK, zorder=5)
         axis.axhline(chance, color=INK, lw=0.9, ls=(0, (4, 2)), zorder=1)
-        axis.set_xticks(range(len(panel["groups"])), [g["label"] for g in panel["groups"]])
-        axis.tick_params(axis="x", length=0)
+        _name_groups(axis, [g["label"] for g in panel["groups"]])
         axis.set_xlim(-0.5, len(panel["groups"]) - 0.35)
         axis.set_ylim(0, 1.02)
         _percent(axis, "y")
@@ -392,6 +392,7 @@ def models(panels: Sequence[Mapping[str, Any]], *, chance: float, label: str) ->
     oracle}``; marks of one label share colour and sign."""
     n_rows = max(len(p["rows"]) for p in panels)
     n_marks = max(len(r["marks"]) for p in panels for r in p["rows"])
+    step = min(0.26, 0.8 / n_marks)
     figure, axes = _axes(
         len(panels), height=1.0 + n_rows * (0.14 + 0.13 * n_marks), columns=min(3, max(1, len(panels)))
     )
@@ -400,7 +401,7 @@ def models(panels: Sequence[Mapping[str, Any]], *, chance: float, label: str) ->
         y = np.arange(len(panel["rows"]))[::-1]
         for height, row in zip(y, panel["rows"], strict=True):
             for i, mark in enumerate(row["marks"]):
-                at = height + 0.26 * ((len(row["marks"]) - 1) / 2 - i)
+                at = height + step * ((len(row["marks"]) - 1) / 2 - i)
                 colour = _colour(labels, mark["label"])
                 axis.plot([mark["low"], mark["high"]], [at, at], color=colour, lw=1.3, zorder=3)
                 marker = _marker(labels, mark["label"])
@@ -478,6 +479,14 @@ def _axes(n: int, *, height: float, columns: int = 1, width: float = WIDTH) -> t
 def _width(columns: int, groups: int) -> float:
     """Inches for panels side by side with some groups in each; room for the legend below."""
     return max(4.6, 0.7 + columns * (0.6 + 0.95 * groups))
+
+
+def _name_groups(axis: Axes, names: Sequence[str]) -> None:
+    """Names below groups at 0, 1, …; slanted where there are so many that they would run into each other."""
+    axis.set_xticks(range(len(names)), names)
+    for name in axis.get_xticklabels() if len(names) > _MOST_LEVEL else ():
+        name.set(rotation=35, ha="right", rotation_mode="anchor")
+    axis.tick_params(axis="x", length=0)
 
 
 def _place(labels: Sequence[str], label: str) -> int:

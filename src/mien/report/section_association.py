@@ -82,6 +82,19 @@ def _sentence(rows: Sequence[Mapping[str, Any]], clusters: Sequence[Mapping[str,
     return (
         f"{len(tests)} tests of what measures do around the apex. {len(single)} have a cluster with p up to "
         f"5 %, where chance alone gives {expected:.1f}; {len(good)} after correction for all of them."
+        + _too_few(rows, n_tests=len(tests))
+    )
+
+
+def _too_few(rows: Sequence[Mapping[str, Any]], *, n_tests: int) -> str:
+    """That nothing can be left after correction, where signs can be flipped in too few ways."""
+    most = max((int(r["n_subjects"]) for r in rows if r["p"] != ""), default=0)
+    least = 2.0 ** (1 - most)
+    if not most or n_tests * least <= drawing.SHOWN:
+        return ""
+    return (
+        f" With {most} subjects no p can be smaller than {least:.2g}: of so many tests none could be left "
+        "after correction, however large the effect."
     )
 
 
@@ -92,7 +105,7 @@ def _table(rows: Sequence[Mapping[str, Any]], clusters: Sequence[Mapping[str, An
     shown = [r for r in clusters if r["p"] <= drawing.SHOWN]
     body = [
         row(
-            r["measure"], r["contrast"], r["n_subjects"], r["n_events"],
+            r["measure"].replace("_", " "), r["contrast"], r["n_subjects"], r["n_events"],
             f"{r['start']:.2f}", f"{r['stop']:.2f}",
             f"{r['mean']:.3g} {r['unit']}".strip(), f"{r['mass']:.1f}", _p(r["p"]), _p(r["p_corrected"]),
             numeric=numeric,

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
 from mien.report import event_figures, figures
 from mien.report.blocks import figure, paragraph
 from mien.report.panels import Story
-from mien.report.run_folder import Saliency
+from mien.report.run_folder import Saliency, _npz
+from mien.report.words import capital
 
 MAPS = {"u": "sideways", "v": "up and down", "h": "sideways", "strain": "strain", "apex": "apex frame"}
 """The maps that a face is turned into, in words."""
 
 
 def saliency(story: Story) -> str:
-    """A figure for every stream that is maps of a face; nothing where there is none."""
+    """A figure for every stream that is maps of a face, or measures second by second; nothing where there is
+    none."""
     parts = [_face(name, found) for name, found in story.run.saliency.items()]
+    parts += [_measures(file) for file in sorted((story.run.path / "figures").glob("course_*.npz"))]
     if not parts:
         return ""
     return paragraph(
@@ -35,6 +40,18 @@ def course(story: Story) -> str:
         name="course",
         alt="How much the answer depends on each window of the EEG, in the order of time.",
         caption="The same over time, summed over channels and bands.",
+    )
+
+
+def _measures(file: Path) -> str:
+    found, stream = _npz(file), file.stem.removeprefix("course_")
+    return figure(
+        event_figures.measures(
+            np.asarray(found["values"], np.float64), names=[str(m) for m in found["measures"]]
+        ),
+        name=f"course-{stream}",
+        alt="A field for each measure and second, shaded by how much the answer depends on it.",
+        caption=f"{capital(figures.modality_label(stream))}: each measure, second by second.",
     )
 
 

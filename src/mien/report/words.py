@@ -133,7 +133,7 @@ def meaning(story: Story) -> list[tuple[str, list[str]]]:
         ("A clip that was seen in training gives the label away", _strict_and_lax(story)),
         ("Splits that leak by design", _leaky(story)),
         ("How the features were scaled", _normalisation(story)),
-        ("One signal or both", _modalities(story)),
+        (f"One signal or {'both' if _n_signals(story) == 2 else 'several'}", _modalities(story)),
         ("Answers that depend on the other samples of the batch", _coupling(story)),
         ("How good could it get", _oracle(story)),
     ]
@@ -290,36 +290,62 @@ def _normalisation(story: Story) -> list[str]:
     return texts
 
 
+def _n_signals(story: Story) -> int:
+    return len(story.modalities[0].split("+"))
+
+
 def _modalities(story: Story) -> list[str]:
-    both = story.modalities[0]
+    """All signals against the best single one, and, of three or more, against all but one."""
+    every = story.modalities[0]
     singles = [m for m in story.modalities[1:] if "+" not in m]
-    if "+" not in both or not singles:
+    if "+" not in every or not singles:
         return []
+    best_of = "better" if _n_signals(story) == 2 else "best"
     texts = []
     for protocol in story.protocols:
         if story.leaky(protocol):
             continue
         for normalise in story.normalise:
-            whole = story.find(protocol, normalise, both)
+            whole = story.find(protocol, normalise, every)
             alone = [row for m in singles if (row := story.find(protocol, normalise, m))]
             if whole is None or not alone:
                 continue
             best = max(alone, key=lambda r: headline(r)["value"])
-            gap = paired_difference(story.predictions(whole), story.predictions(best), story.metric)
-            text = (
+            texts.append(
                 f"`{protocol}`, `normalise = {normalise}`: {_measure(story)}"
-                f"{percent(headline(whole)['value'])} % with {modality_label(both)}, "
-                f"{percent(headline(best)['value'])} % with the better single one "
-                f"({modality_label(best['modalities'])})"
+                f"{percent(headline(whole)['value'])} % with {modality_label(every)}, "
+                f"{percent(headline(best)['value'])} % with the {best_of} single one "
+                f"({modality_label(best['modalities'])}){_apart(story, whole, best)}."
+                f"{_without_one(story, whole)}"
             )
-            if gap:
-                sure = gap["low"] > 0 or gap["high"] < 0
-                text += (
-                    f"; difference {signed(gap['value'])} points, {signed(gap['low'])} to "
-                    f"{signed(gap['high'])}" + ("" if sure else ": not told apart by these data")
-                )
-            texts.append(text + ".")
     return texts
+
+
+def _without_one(story: Story, whole: Mapping[str, Any]) -> str:
+    """What is lost with each single one of three or more signals, where that was scored."""
+    signals = whole["modalities"]
+    rows = [
+        (gone, story.find(whole["protocol"], whole["normalise"], "+".join(s for s in signals if s != gone)))
+        for gone in signals
+    ]
+    told = [
+        f"{modality_label([gone])} {percent(headline(row)['value'])} %{_apart(story, whole, row)}"
+        for gone, row in rows
+        if row is not None
+    ]
+    return f" Without {'; without '.join(told)}." if len(signals) > 2 and told else ""
+
+
+def _apart(story: Story, whole: Mapping[str, Any], part: Mapping[str, Any]) -> str:
+    """By how much the same samples are answered better with more signals, with its interval."""
+    gap = paired_difference(story.predictions(whole), story.predictions(part), story.metric)
+    if not gap:
+        return ""
+    sure = gap["low"] > 0 or gap["high"] < 0
+    unsure = "" if sure else ", not told apart by these data"
+    return (
+        f" (difference {signed(gap['value'])} points, {signed(gap['low'])} to {signed(gap['high'])}{unsure})"
+    )
 
 
 def _coupling(story: Story) -> list[str]:

@@ -29,6 +29,12 @@ def write_importance(
         values = np.mean(arrays, axis=0).reshape([len(v) for v in axes.values()])
         if {"map", "row", "column"} == set(axes):
             write_npz(folder / f"saliency_{stream}.npz", _saliency(table, stream, values))
+        elif {"second", "measure"} == set(axes):
+            seconds_last = values.T if next(iter(axes)) == "second" else values
+            write_npz(
+                folder / f"course_{stream}.npz",
+                {"values": seconds_last, "measures": np.array(axes["measure"])},
+            )
         elif {"band", "channel"} <= set(axes) and stream == "eeg":
             order = [list(axes).index(name) for name in ("band", "channel")]
             seconds = [i for i in range(values.ndim) if i not in order]

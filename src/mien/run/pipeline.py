@@ -131,6 +131,7 @@ def _abandon(out: Path) -> None:
     shutil.rmtree(out / "cleaning", ignore_errors=True)
     for name in (
         *("study.toml", "environment.json", "splits.json", "samples.parquet", "dropped.csv", "clocks.json"),
+        *("markers.json", "association.csv", "figures/association.npz"),
     ):
         (out / name).unlink(missing_ok=True)
 

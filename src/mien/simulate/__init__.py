@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 from mien.core import Registry, Signal, UnknownNameError
 
@@ -35,13 +35,19 @@ def simulate(name: str, out: str | Path, *, seed: int, **options: Any) -> Path:
     UnknownNameError
         There is no such data set, or it has no such option.
     """
-    function = _registry.get(name)
-    known = [p for p in inspect.signature(function).parameters if p not in ("out", "seed")]
+    known = option_types(name)
     for option in options:
         if option not in known:
             raise UnknownNameError(f"option of simulate {name!r}", option, known)
-    made: Path = function(out, seed=seed, **options)
+    made: Path = _registry.get(name)(out, seed=seed, **options)
     return made
+
+
+def option_types(name: str) -> dict[str, Any]:
+    """Options of a simulated data set and the type of each."""
+    function = _registry.get(name)
+    types = get_type_hints(function)
+    return {p: types[p] for p in inspect.signature(function).parameters if p not in ("out", "seed")}
 
 
 def true_brain(
