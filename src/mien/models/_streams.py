@@ -20,6 +20,8 @@ from mien.models._tcn import residual_blocks
 
 GRID_TOKENS = 4
 """A face becomes this many rows of tokens, and as many columns."""
+PART_SECONDS = 4
+"""The body's course is summed up in stretches of about this length."""
 
 
 class Encoded(NamedTuple):
@@ -85,6 +87,12 @@ def pooled(x: Tensor, side: int) -> Tensor:
     return F.avg_pool2d(x, (height // side, width // side))
 
 
+def whole_values_dropped(x: Tensor, probability: float) -> Tensor:
+    """A sequence (B, seconds, values) some values of which are left out in all seconds of a sample: what is
+    left out is left out of means over time as well."""
+    return x * F.dropout(x.new_ones(len(x), 1, x.shape[2]), probability) if probability else x
+
+
 class PowerBranch(nn.Module):
     """Power by second, (B, seconds, values) → tokens by second, through a temporal convolutional network.
 
@@ -108,10 +116,7 @@ class PowerBranch(nn.Module):
         self.tcn = residual_blocks(values, width, levels=levels, kernel=kernel, dropout=dropout)
 
     def forward(self, x: Tensor) -> Encoded:
-        x = x.reshape(-1, *self.shape)
-        if self.training and self.input_dropout:
-            # one mask for all seconds: a value that is left out is left out of the mean as well
-            x = x * F.dropout(x.new_ones(len(x), 1, x.shape[2]), self.input_dropout)
+        x = whole_values_dropped(x.reshape(-1, *self.shape), self.input_dropout if self.training else 0.0)
         tokens = self.tcn(x.transpose(1, 2)).transpose(1, 2)
         return Encoded(tokens, x.mean(1), F.dropout(tokens.mean(1), self.dropout, self.training))
 
@@ -119,8 +124,8 @@ class PowerBranch(nn.Module):
 class CourseBranch(nn.Module):
     """A course by second, (B, seconds, values) → tokens by second, through a temporal convolutional network.
 
-    The summary is the whole course: when after an expression a heart slows, and when skin conducts, is what
-    it has to say.
+    The summary is the means of stretches of about :data:`PART_SECONDS`: whether skin conducts more right
+    after an expression or later is part of what a body has to say.
     """
 
     def __init__(
@@ -136,15 +141,16 @@ class CourseBranch(nn.Module):
     ) -> None:
         super().__init__()
         self.shape, self.dropout, self.input_dropout = (seconds, values), dropout, input_dropout
-        self.n_summary, self.n_deep = seconds * values, width
+        self.parts = max(1, round(seconds / PART_SECONDS))
+        self.n_summary, self.n_deep = self.parts * values, width
         self.tcn = residual_blocks(values, width, levels=levels, kernel=kernel, dropout=dropout)
 
     def forward(self, x: Tensor) -> Encoded:
-        x = x.reshape(-1, *self.shape)
+        x = whole_values_dropped(x.reshape(-1, *self.shape), self.input_dropout if self.training else 0.0)
         tokens = self.tcn(x.transpose(1, 2)).transpose(1, 2)
         return Encoded(
             tokens,
-            F.dropout(x.flatten(1), self.input_dropout, self.training),
+            F.adaptive_avg_pool1d(x.transpose(1, 2), self.parts).flatten(1),
             F.dropout(tokens.mean(1), self.dropout, self.training),
         )
 

@@ -39,8 +39,9 @@ SHAPES = {"eeg": (7, 62, 5), "me": (4, 64, 64), "body": (12, 10)}
 class MMME(nn.Module):
     """The network of MMME: a small encoder for each stream, one transformer over the tokens of those there.
 
-    Trained with ``modality_dropout`` (see :class:`mien.train.TrainConfig`), one network answers for every
-    subset of its streams: the tokens of an absent stream are not there, and nothing stands in for them.
+    Trained with ``auxiliary_weight`` or ``modality_dropout`` (see :class:`mien.train.TrainConfig`), one
+    network answers for every subset of its streams: the tokens of an absent stream are not there, and nothing
+    stands in for them.
 
     Parameters
     ----------
@@ -60,7 +61,7 @@ class MMME(nn.Module):
         the raster in which the face's linear path reads flow and strain.
     dropout, eeg_dropout, me_dropout, apex_dropout, body_dropout
         What training leaves out: elements of the deep paths; power values, in all seconds of a sample; cells
-        of the raster; apex frames; values of the body's course in its linear path.
+        of the raster; apex frames; measures of the body, in all seconds of a sample.
     jitter, mirror
         Largest random change of each number of the affine transform in training, and whether half of the
         samples are mirrored.
