@@ -120,9 +120,9 @@ _DEAP = (
         n_classes=4,
         system="milmer",
         beside="Of the protocols here only `random_window`, by window, can be of its kind. The published "
-        "preparation writes the whole minute of a trial into each of its 20 segments, so that with segments "
-        "dealt at random what is tested was as good as seen in training. It says nothing about a new "
-        "person, a new clip or even a new trial.",
+        "preparation writes the whole minute of a trial into each of its 20 segments, so that segments dealt "
+        "at random share every moment of their trials between training and test. It says nothing about a "
+        "new person, a new clip or even a new trial.",
     ),
     Published(
         source="LibEER (README tables)",
