@@ -98,3 +98,15 @@ def test_random_forest_answers_as_scikit_learns(blobs):
     )
     other = models.create("random_forest", n_classes=4, n_trees=20, seed=6).fit(batch_of(x, y))
     assert not np.array_equal(other.predict_proba(batch_of(x, y)), model.predict_proba(batch_of(x, y)))
+
+
+def test_the_nearest_neighbour_is_the_one_that_goes_along_or_against():
+    rng = np.random.default_rng(0)
+    kept = rng.standard_normal((6, 40)).astype(np.float32)
+    label = np.array([0, 1, 2, 0, 1, 2])
+    model = models.create("nearest_neighbour", n_classes=4).fit(batch_of(kept, label))
+    # another unit, another zero, another sign, and some noise
+    seen = (-3 * kept[::-1] + 7 + 0.3 * rng.standard_normal(kept.shape)).astype(np.float32)
+    found = model.predict_proba(batch_of(seen, label))
+    np.testing.assert_array_equal(found, np.eye(4, dtype=np.float32)[label[::-1]])
+    assert np.isfinite(model.predict_proba(batch_of(np.zeros_like(seen), label))).all()
