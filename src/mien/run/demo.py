@@ -73,7 +73,7 @@ def _milmer(out: Path, *, size: str, workers: int | None, progress: Progress | N
     small = size == "small"
     root = _made_up(
         "deap", out / f"deap-{size}", workers=workers, progress=progress,
-        subjects=4 if small else 6, trials=16, seconds=9 if small else 15, video_subjects=3 if small else 5,
+        subjects=4 if small else 5, trials=16, seconds=9 if small else 12, video_subjects=3 if small else 4,
         kinds=("preprocessed", "ratings", "video"),
     )  # fmt: skip
     return study(milmer_study(root, small=small), out / f"milmer-{size}", workers=workers, progress=progress)
