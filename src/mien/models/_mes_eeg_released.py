@@ -26,7 +26,8 @@ from mien.models._network import (
     spread,
     stream_shapes,
 )
-from mien.models.mes_eeg import SHAPES, branches
+from mien.models._streams import branches
+from mien.models.mes_eeg import SHAPES
 
 OWNER = "released mes_eeg"
 

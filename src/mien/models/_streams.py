@@ -7,6 +7,7 @@ start at zero.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -93,10 +94,11 @@ def whole_values_dropped(x: Tensor, probability: float) -> Tensor:
     return x * F.dropout(x.new_ones(len(x), 1, x.shape[2]), probability) if probability else x
 
 
-class PowerBranch(nn.Module):
-    """Power by second, (B, seconds, values) → tokens by second, through a temporal convolutional network.
+class SequenceBranch(nn.Module):
+    """Values by second, (B, seconds, values) → tokens by second, through a temporal convolutional network.
 
-    The summary is the mean over time.
+    The summary is the means of ``parts`` equal stretches: of EEG the mean over time; of a body more of them,
+    since whether skin conducts more right after an expression or later is part of what it has to say.
     """
 
     def __init__(
@@ -109,48 +111,21 @@ class PowerBranch(nn.Module):
         kernel: int,
         dropout: float,
         input_dropout: float,
+        parts: int = 1,
     ) -> None:
         super().__init__()
-        self.shape, self.dropout, self.input_dropout = (seconds, values), dropout, input_dropout
-        self.n_summary, self.n_deep = values, width
+        self.shape, self.parts = (seconds, values), parts
+        self.dropout, self.input_dropout = dropout, input_dropout
+        self.n_summary, self.n_deep = parts * values, width
         self.tcn = residual_blocks(values, width, levels=levels, kernel=kernel, dropout=dropout)
 
     def forward(self, x: Tensor) -> Encoded:
         x = whole_values_dropped(x.reshape(-1, *self.shape), self.input_dropout if self.training else 0.0)
-        tokens = self.tcn(x.transpose(1, 2)).transpose(1, 2)
-        return Encoded(tokens, x.mean(1), F.dropout(tokens.mean(1), self.dropout, self.training))
-
-
-class CourseBranch(nn.Module):
-    """A course by second, (B, seconds, values) → tokens by second, through a temporal convolutional network.
-
-    The summary is the means of stretches of about :data:`PART_SECONDS`: whether skin conducts more right
-    after an expression or later is part of what a body has to say.
-    """
-
-    def __init__(
-        self,
-        seconds: int,
-        values: int,
-        *,
-        width: int,
-        levels: int,
-        kernel: int,
-        dropout: float,
-        input_dropout: float,
-    ) -> None:
-        super().__init__()
-        self.shape, self.dropout, self.input_dropout = (seconds, values), dropout, input_dropout
-        self.parts = max(1, round(seconds / PART_SECONDS))
-        self.n_summary, self.n_deep = self.parts * values, width
-        self.tcn = residual_blocks(values, width, levels=levels, kernel=kernel, dropout=dropout)
-
-    def forward(self, x: Tensor) -> Encoded:
-        x = whole_values_dropped(x.reshape(-1, *self.shape), self.input_dropout if self.training else 0.0)
-        tokens = self.tcn(x.transpose(1, 2)).transpose(1, 2)
+        x = x.transpose(1, 2)
+        tokens = self.tcn(x).transpose(1, 2)
         return Encoded(
             tokens,
-            F.adaptive_avg_pool1d(x.transpose(1, 2), self.parts).flatten(1),
+            F.adaptive_avg_pool1d(x, self.parts).flatten(1),
             F.dropout(tokens.mean(1), self.dropout, self.training),
         )
 
@@ -221,3 +196,34 @@ class FaceBranch(nn.Module):
             F.dropout(cells, self.input_dropout, self.training),
             F.dropout(tokens.flatten(1), self.dropout, self.training),
         )
+
+
+def branches(shapes: Mapping[str, tuple[int, ...]], config: Mapping[str, Any]) -> nn.ModuleDict:
+    """One branch for each of the streams ``me`` (maps, height, width), ``eeg`` and ``body`` (seconds, …)."""
+    return nn.ModuleDict({stream: _branch(stream, shape, config) for stream, shape in shapes.items()})
+
+
+def _branch(stream: str, shape: tuple[int, ...], c: Mapping[str, Any]) -> nn.Module:
+    if stream == "me":
+        maps, height, width = shape
+        return FaceBranch(
+            (maps, height, width),
+            width=c["embed_dim"],
+            side=c["side"],
+            grid=c["grid"],
+            dropout=c["dropout"],
+            input_dropout=c["me_dropout"],
+            apex_dropout=c["apex_dropout"],
+            jitter=c["jitter"],
+            mirror=c["mirror"],
+        )
+    return SequenceBranch(
+        shape[0],
+        math.prod(shape[1:]),
+        width=c["embed_dim"],
+        levels=c["levels"],
+        kernel=c["kernel"],
+        dropout=c["dropout"],
+        input_dropout=c[f"{stream}_dropout"],
+        parts=max(1, round(shape[0] / PART_SECONDS)) if stream == "body" else 1,
+    )

@@ -19,50 +19,10 @@ from mien.models._network import (
     group_by_presence,
     stream_shapes,
 )
-from mien.models._streams import (
-    GRID_TOKENS,
-    FaceBranch,
-    PowerBranch,
-    Scored,
-    Scores,
-    answer,
-    scored,
-    zero,
-)
+from mien.models._streams import GRID_TOKENS, Scored, Scores, answer, branches, scored, zero
 from mien.models._transformer import CrossFusion
 
 SHAPES = {"eeg": (7, 62, 5), "me": (4, 64, 64)}
-
-
-def branches(shapes: Mapping[str, tuple[int, ...]], config: Mapping[str, Any]) -> nn.ModuleDict:
-    """One branch for each stream."""
-    made: dict[str, nn.Module] = {}
-    c = config
-    if "eeg" in shapes:
-        seconds, *rest = shapes["eeg"]
-        made["eeg"] = PowerBranch(
-            seconds,
-            math.prod(rest),
-            width=c["embed_dim"],
-            levels=c["levels"],
-            kernel=c["kernel"],
-            dropout=c["dropout"],
-            input_dropout=c["eeg_dropout"],
-        )
-    if "me" in shapes:
-        maps, height, width = shapes["me"]
-        made["me"] = FaceBranch(
-            (maps, height, width),
-            width=c["embed_dim"],
-            side=c["side"],
-            grid=c["grid"],
-            dropout=c["dropout"],
-            input_dropout=c["me_dropout"],
-            apex_dropout=c["apex_dropout"],
-            jitter=c["jitter"],
-            mirror=c["mirror"],
-        )
-    return nn.ModuleDict(made)
 
 
 @registered

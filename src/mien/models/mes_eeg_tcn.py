@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from mien.core import Batch, registered
 from mien.models._example import example_batch
 from mien.models._network import NetworkOutput, check_positive, group_by_presence, stream_shapes
-from mien.models._streams import PowerBranch, Scores
+from mien.models._streams import Scores, SequenceBranch
 
 SHAPES = {"eeg": (7, 62, 5)}
 
@@ -76,7 +76,7 @@ class MEsEEGTCN(nn.Module):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             seconds, *rest = self.shapes["eeg"]
-            self.branch = PowerBranch(
+            self.branch = SequenceBranch(
                 seconds,
                 math.prod(rest),
                 width=embed_dim,

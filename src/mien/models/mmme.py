@@ -19,17 +19,7 @@ from mien.models._network import (
     group_by_presence,
     stream_shapes,
 )
-from mien.models._streams import (
-    GRID_TOKENS,
-    CourseBranch,
-    FaceBranch,
-    PowerBranch,
-    Scored,
-    Scores,
-    answer,
-    scored,
-    zero,
-)
+from mien.models._streams import GRID_TOKENS, Scored, Scores, answer, branches, scored, zero
 from mien.models._transformer import Block, Blocks
 
 SHAPES = {"eeg": (7, 62, 5), "me": (4, 64, 64), "body": (12, 10)}
@@ -113,7 +103,7 @@ class MMME(nn.Module):
         check_heads("mmme", embed_dim, num_heads)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            self.branches = nn.ModuleDict({s: self._branch(s) for s in self.shapes})
+            self.branches = branches(self.shapes, config)
             self.scores = nn.ModuleDict({s: Scores(b, n_classes) for s, b in self.branches.items()})
             self.kind_of_token = nn.ParameterDict(
                 {s: nn.Parameter(0.02 * torch.randn(embed_dim)) for s in self.shapes}
@@ -128,30 +118,6 @@ class MMME(nn.Module):
 
     def _n_tokens(self, stream: str) -> int:
         return GRID_TOKENS**2 if stream == "me" else self.shapes[stream][0]
-
-    def _branch(self, stream: str) -> nn.Module:
-        c, shape = self.config, self.shapes[stream]
-        if stream == "me":
-            return FaceBranch(
-                (shape[0], shape[1], shape[2]),
-                width=c["embed_dim"],
-                side=c["side"],
-                grid=c["grid"],
-                dropout=c["dropout"],
-                input_dropout=c["me_dropout"],
-                apex_dropout=c["apex_dropout"],
-                jitter=c["jitter"],
-                mirror=c["mirror"],
-            )
-        return (PowerBranch if stream == "eeg" else CourseBranch)(
-            shape[0],
-            math.prod(shape[1:]),
-            width=c["embed_dim"],
-            levels=c["levels"],
-            kernel=c["kernel"],
-            dropout=c["dropout"],
-            input_dropout=c[f"{stream}_dropout"],
-        )
 
     def forward(
         self,
