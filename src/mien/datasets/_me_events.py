@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import combinations
+from pathlib import Path
 
+from mien.core.types import Event
+from mien.datasets._inspection import Fault
 from mien.datasets._me_rows import Row
-from mien.datasets._mes_eeg_layout import SAME_EVENT_IOU
+from mien.datasets._mes_eeg_layout import EEG_RATE, SAME_EVENT_IOU
 
 _ROUNDING = 1e-9
 
@@ -100,3 +103,12 @@ def rows_text(merged: Merged) -> str:
     """Where the rows of an event are in the table."""
     numbers = sorted(row.number for row in merged.rows)
     return f"row{'s' * (len(numbers) > 1)} {', '.join(map(str, numbers))}, marker {merged.row.marker}"
+
+
+def beyond(event: Event, merged: Merged, *, end: float, table: Path, what: str) -> list[Fault]:
+    """An event that is coded after the end of its trial, at ``end`` of the recording: after ``what``."""
+    late = event.span.stop - end
+    if late <= 0.5 / EEG_RATE:
+        return []
+    reason = f"ends {late:.3f} s after {what}"
+    return [Fault(file=str(table), item=rows_text(merged), reason=reason, severity="kept")]

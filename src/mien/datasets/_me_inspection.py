@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from mien.core.types import Event
+from mien.core.errors import InputError
+from mien.core.types import Event, Recording
+from mien.datasets._inspection import Fault, fault_of
 from mien.datasets._me_events import Merged, overlapping_pairs, rows_text
 from mien.datasets._me_rows import Row, dif_explained
 from mien.datasets._me_table import Table
@@ -14,6 +16,15 @@ from mien.datasets._mes_eeg_layout import KINDS, STAMP_TOLERANCE, THREE
 Coded = tuple[Event, Merged]
 Videos = Mapping[tuple[str, str, int], Sequence[Merged]]
 """(name, date, marker) to what is coded in that video."""
+
+
+def look_at_face(recording: Recording, event: Event) -> list[Fault]:
+    """A face whose files cannot be read."""
+    try:
+        recording.streams["face"].clip(event)
+    except InputError as error:
+        return [fault_of(error, item=str(event.id), subject=recording.subject, severity="kept")]
+    return []
 
 
 def counts_of(table: Table, videos: Videos) -> dict[str, float]:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from mien.core.errors import InputError
+from mien.core.pseudonyms import Veil
+from mien.datasets._inspection import Fault
 from mien.datasets._mes_eeg_layout import ALIASES, EMOTIONS_8, KINDS, TRUTH, TYPES
 
 _PSEUDONYM = re.compile(r"p[0-9a-f]{6,}")
@@ -68,6 +71,17 @@ def chosen_people(subjects: Collection[str], there: Iterable[str], *, root: Path
 def words_in(names: Iterable[str]) -> set[str]:
     """Words in names of files that are not understood, each of which may be a person's name."""
     return {w for name in names for w in re.findall(r"[^\W\d_]+", name) if w.lower() not in WORDS}
+
+
+def hidden(fault: Fault, veil: Veil) -> Fault:
+    """A fault without names."""
+    return replace(
+        fault,
+        file=veil.hide(fault.file),
+        item=veil.hide(fault.item),
+        reason=veil.hide(fault.reason),
+        subject=veil.hide(fault.subject),
+    )
 
 
 def masked(name: str) -> str:

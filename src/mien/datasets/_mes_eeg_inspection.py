@@ -5,9 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from mien.core.errors import InputError
-from mien.core.types import Event
 from mien.datasets._inspection import Fault, Inspection, fault_of
-from mien.datasets._me_inspection import coded_twice, counts_made, counts_of, event_rows, moved_by_stamps
+from mien.datasets._me_inspection import (
+    coded_twice,
+    counts_made,
+    counts_of,
+    event_rows,
+    look_at_face,
+    moved_by_stamps,
+)
 from mien.datasets._me_streams import useless
 from mien.datasets._mes_eeg_face import rate_factor
 from mien.datasets._mes_eeg_layout import KINDS
@@ -39,7 +45,8 @@ def inspect_survey(
         for event, _ in part.faces:
             if progress is not None:
                 progress(done, total, f"face of {event.id}")
-            faults += _look_at_face(part, event)
+            assert part.recording is not None
+            faults += look_at_face(part.recording, event)
             done += 1
         found.append(part.summary())
     if progress is not None:
@@ -68,16 +75,6 @@ def _look_at_eeg(part: Part) -> list[Fault]:
         Fault(file=path, reason=text, subject=part.subject, severity="kept")
         for text in useless(recording.channels, low, high)
     ]
-
-
-def _look_at_face(part: Part, event: Event) -> list[Fault]:
-    """A face whose files cannot be read."""
-    assert part.recording is not None
-    try:
-        part.recording.streams["face"].clip(event)
-    except InputError as error:
-        return [fault_of(error, item=str(event.id), subject=part.subject, severity="kept")]
-    return []
 
 
 def _counts(

@@ -10,13 +10,12 @@ from typing import Any
 from mien.core.errors import InputError
 from mien.core.types import Event, Recording, Span, Stream, Trial
 from mien.datasets._inspection import Fault, fault_of
-from mien.datasets._me_events import Merged, rows_text
+from mien.datasets._me_events import Merged, beyond, rows_text
 from mien.datasets._me_labels import event_of, labels_of_trial
 from mien.datasets._me_streams import eeg_streams
 from mien.datasets._mes_eeg_eeg import Eeg, EegTrial, open_eeg
 from mien.datasets._mes_eeg_face import Face, FaceSource, Frames
 from mien.datasets._mes_eeg_layout import (
-    EEG_RATE,
     FACE_FOLDERS,
     FACE_RATE,
     MARKER_EMOTION,
@@ -179,9 +178,6 @@ def _face(seen: Survey, start: float, merged: Merged) -> tuple[Face | None, list
 
 def _beyond(seen: Survey, span: Span, event: Event, merged: Merged) -> list[Fault]:
     """An event that is coded after the end of its trial in the EEG."""
-    late = event.span.stop - span.stop
-    if late <= 0.5 / EEG_RATE:
-        return []
     assert seen.table is not None
-    reason = f"ends {late:.3f} s after the end of its trial in the EEG ({span.duration:.3f} s)"
-    return [Fault(file=str(seen.table.path), item=rows_text(merged), reason=reason, severity="kept")]
+    end = f"the end of its trial in the EEG ({span.duration:.3f} s)"
+    return beyond(event, merged, end=span.stop, table=seen.table.path, what=end)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from mien.core.errors import InputError
 from mien.core.pseudonyms import PUBLIC_KEY, Veil, pseudonyms, user_key
 from mien.datasets._inspection import Fault
 from mien.datasets._me_events import Merged, merge
-from mien.datasets._me_people import read_truth, words_in
+from mien.datasets._me_people import hidden, read_truth, words_in
 from mien.datasets._me_table import Table, find_table, read_table
 from mien.datasets._mes_eeg_eeg import EegFiles, find_eeg
 from mien.datasets._mes_eeg_face import FaceFiles, choose_stage, find_faces
@@ -57,13 +57,7 @@ class Survey:
 
     def hidden(self, fault: Fault) -> Fault:
         """A fault without names."""
-        return replace(
-            fault,
-            file=self.veil.hide(fault.file),
-            item=self.veil.hide(fault.item),
-            reason=self.veil.hide(fault.reason),
-            subject=self.veil.hide(fault.subject),
-        )
+        return hidden(fault, self.veil)
 
     @cached_property
     def faults(self) -> tuple[Fault, ...]:

@@ -8,7 +8,14 @@ from functools import partial
 from mien.core.errors import InputError
 from mien.core.types import Event, Stream
 from mien.datasets._inspection import Fault, Inspection, fault_of
-from mien.datasets._me_inspection import coded_twice, counts_made, counts_of, event_rows, moved_by_stamps
+from mien.datasets._me_inspection import (
+    coded_twice,
+    counts_made,
+    counts_of,
+    event_rows,
+    look_at_face,
+    moved_by_stamps,
+)
 from mien.datasets._me_streams import limits, useless
 from mien.datasets._mmme_layout import BODY_LABELS, BODY_STREAM, CAMERA_CLOCK, SAID
 from mien.datasets._mmme_session import Options, Part, part_of
@@ -35,7 +42,9 @@ def inspect_survey(
     looks: list[tuple[str, Callable[[], list[Fault]]]] = []
     for part in parts:
         looks += [(f"{part.id}: {s.name}", partial(_look_at_stream, part, s)) for s in _streams_to_read(part)]
-        looks += [(f"face of {e.id}", partial(_look_at_face, part, e)) for e in _events_with_a_face(part)]
+        if (recording := part.recording) is not None:
+            faces = _events_with_a_face(part)
+            looks += [(f"face of {e.id}", partial(look_at_face, recording, e)) for e in faces]
     for done, (what, look) in enumerate(looks):
         if progress is not None:
             progress(done, len(looks), what)
@@ -76,16 +85,6 @@ def _look_at_stream(part: Part, stream: Stream) -> list[Fault]:
         Fault(file=path, item=stream.name, reason=text, subject=part.subject, severity="kept")
         for text in useless(stream.channels, low, high)
     ]
-
-
-def _look_at_face(part: Part, event: Event) -> list[Fault]:
-    """A face whose frames cannot be read."""
-    assert part.recording is not None
-    try:
-        part.recording.streams["face"].clip(event)
-    except InputError as error:
-        return [fault_of(error, item=str(event.id), subject=part.subject, severity="kept")]
-    return []
 
 
 def _counts(

@@ -10,10 +10,10 @@ from typing import Any
 from mien.core.errors import InputError
 from mien.core.types import Clock, Event, Recording, Span, Stream, Trial
 from mien.datasets._inspection import Fault, fault_of
-from mien.datasets._me_events import Merged, rows_text
+from mien.datasets._me_events import Merged, beyond, rows_text
 from mien.datasets._me_labels import event_of, labels_of_trial
 from mien.datasets._mes_eeg_face import Frames
-from mien.datasets._mes_eeg_layout import EEG_RATE, MARKER_EMOTION
+from mien.datasets._mes_eeg_layout import MARKER_EMOTION
 from mien.datasets._mmme_biopac import open_body
 from mien.datasets._mmme_devices import Device, open_eeg
 from mien.datasets._mmme_face import FaceSource, Shot, shot_of
@@ -282,9 +282,6 @@ def _without_clip(
 
 def _beyond(seen: Survey, span: Span, event: Event, merged: Merged) -> list[Fault]:
     """An event that is coded after the end of its clip."""
-    late = event.span.stop - span.stop
-    if late <= 0.5 / EEG_RATE:
-        return []
     assert seen.table is not None
-    reason = f"ends {late:.3f} s after the end of its clip ({span.duration:.3f} s)"
-    return [Fault(file=str(seen.table.path), item=rows_text(merged), reason=reason, severity="kept")]
+    end = f"the end of its clip ({span.duration:.3f} s)"
+    return beyond(event, merged, end=span.stop, table=seen.table.path, what=end)

@@ -116,6 +116,37 @@ def finished(
     )
 
 
+def of_one(
+    values: Floats,
+    quality: Floats,
+    signal: Signal,
+    *,
+    why: str,
+    names: tuple[str, ...],
+    starts: Floats,
+    window_seconds: float,
+    extractor: str,
+    version: str,
+    channel: str | None = None,
+    good: NDArray[np.bool_] | None = None,
+) -> Features:
+    """Features of one channel, its quality the last; what is bad, for the reason ``why``, is warned of by the
+    channel's name (by default the extractor's) and not valid. ``good``: by default enough quality."""
+    good = quality >= GOOD if good is None else good
+    if (fault := fault_of(np.where(good, quality, 0.0), why)) is not None:
+        warn({channel or extractor: fault})
+    return finished(
+        np.column_stack([values, quality]),
+        signal,
+        names=names,
+        starts=starts,
+        window_seconds=window_seconds,
+        good=good,
+        extractor=extractor,
+        version=version,
+    )
+
+
 def all_valid(signal: Signal, starts: Floats, length: int) -> NDArray[np.bool_]:
     """Whether a signal is valid all through windows of ``length`` samples that start at some seconds."""
     if signal.valid is None or not len(starts):

@@ -64,15 +64,14 @@ def eda(
     starts = _body.windows(signal, window_seconds=window_seconds, stride_seconds=stride_seconds)
     parts = electrodermal.take_apart(x, signal.rate)
     values, quality = measures(parts, starts, window_seconds, least=least_microsiemens * 1e-6)
-    if (fault := _body.fault_of(quality, parts.fault)) is not None:
-        _body.warn({"eda": fault})
-    return _body.finished(
-        np.column_stack([values, quality]),
+    return _body.of_one(
+        values,
+        quality,
         signal,
+        why=parts.fault,
         names=NAMES,
         starts=starts,
         window_seconds=window_seconds,
-        good=quality >= _body.GOOD,
         extractor="eda",
         version=INFO.version,
     )

@@ -56,15 +56,14 @@ def emg(signal: Signal, *, window_seconds: float = 10.0, stride_seconds: float =
     starts = _body.windows(signal, window_seconds=window_seconds, stride_seconds=stride_seconds)
     found = muscle.envelope(x, signal.rate)
     values, quality = measures(found, starts, window_seconds)
-    if (fault := _body.fault_of(quality, found.fault)) is not None:
-        _body.warn({"emg": fault})
-    return _body.finished(
-        np.column_stack([values, quality]),
+    return _body.of_one(
+        values,
+        quality,
         signal,
+        why=found.fault,
         names=NAMES,
         starts=starts,
         window_seconds=window_seconds,
-        good=quality >= _body.GOOD,
         extractor="emg",
         version=INFO.version,
     )

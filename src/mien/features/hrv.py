@@ -57,16 +57,17 @@ def hrv(
     values, quality = cardiac.variability(beats, starts, window_seconds=window_seconds)
     good = (quality >= _body.GOOD) & np.isfinite(values[:, 0])
     values[~good] = np.nan
-    if (fault := _body.fault_of(np.where(good, quality, 0.0), beats.fault)) is not None:
-        _body.warn({kind: fault})
-    return _body.finished(
-        np.column_stack([values, quality]),
+    return _body.of_one(
+        values,
+        quality,
         signal,
+        why=beats.fault,
         names=NAMES,
         starts=starts,
         window_seconds=window_seconds,
         good=good,
         extractor="hrv",
+        channel=kind,
         version=INFO.version,
     )
 

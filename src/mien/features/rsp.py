@@ -48,15 +48,14 @@ def rsp(signal: Signal, *, window_seconds: float = 30.0, stride_seconds: float =
     starts = _body.windows(signal, window_seconds=window_seconds, stride_seconds=stride_seconds)
     breaths = respiration.find_breaths(x, signal.rate)
     values, quality = measures(breaths, starts, window_seconds)
-    if (fault := _body.fault_of(quality, breaths.fault)) is not None:
-        _body.warn({"rsp": fault})
-    return _body.finished(
-        np.column_stack([values, quality]),
+    return _body.of_one(
+        values,
+        quality,
         signal,
+        why=breaths.fault,
         names=NAMES,
         starts=starts,
         window_seconds=window_seconds,
-        good=quality >= _body.GOOD,
         extractor="rsp",
         version=INFO.version,
     )

@@ -55,16 +55,15 @@ def skt(signal: Signal, *, window_seconds: float = 10.0, stride_seconds: float =
     found = temperature.skin_temperature(x, signal.rate)
     level, slope, quality = temperature.level_and_slope(found, starts, starts + window_seconds)
     good = quality >= _body.GOOD
-    if (fault := _body.fault_of(quality, found.fault)) is not None:
-        _body.warn({"skt": fault})
     values = np.where(good[:, None], np.column_stack([level, slope * 60]), np.nan)
-    return _body.finished(
-        np.column_stack([values, quality]),
+    return _body.of_one(
+        values,
+        quality,
         signal,
+        why=found.fault,
         names=NAMES,
         starts=starts,
         window_seconds=window_seconds,
-        good=good,
         extractor="skt",
         version=INFO.version,
     )
