@@ -291,6 +291,30 @@ def test_with_context_an_event_is_what_it_is_in_the_whole_recording(body):
         assert off[at] < 0.5 * worse[at]
 
 
+@pytest.mark.parametrize("name", ["body_windows", "body_sequence"])
+def test_the_last_window_alone_against_the_rest_at_the_beginning(body, name):
+    """Of 85 s: 10 s of context, 3 s of rest, whatever lies between, 20 s, 10 s of context."""
+    cut = {"window_seconds": 20.0, "stride_seconds": 20.0, "context_seconds": 10.0}
+    found = features.compute(name, body, **cut, baseline_seconds=3.0, last_only=True)
+    np.testing.assert_array_equal(found.starts, [55.0])
+    np.testing.assert_array_equal(found.durations, [20.0])
+    plain = features.compute(name, body, **{**cut, "stride_seconds": 5.0}, baseline_seconds=3.0)
+    at = plain.starts.tolist().index(53.0)
+    later = features.compute(name, middle(body, 0, 83), **cut, baseline_seconds=3.0, last_only=True)
+    np.testing.assert_array_equal(later.starts, [53.0])
+    # filters saw two more seconds at the far end
+    close = np.isclose(later.values[0], plain.values[at], rtol=0.02, atol=0.05, equal_nan=True)
+    assert close.mean() > 0.95
+
+
+def test_no_last_window_where_there_is_no_room(body):
+    cut = {"context_seconds": 10.0, "baseline_seconds": 3.0, "last_only": True}
+    with pytest.warns(features.FeatureWarning, match="less than the 40 s of baseline, one window"):
+        assert len(features.compute("body_sequence", middle(body, 0, 39), **cut).values) == 0
+    # an event so early that its window begins in the rest before the stimulus
+    assert features.compute("body_sequence", middle(body, 0, 41), **cut).starts.tolist() == [11.0]
+
+
 def test_context_is_left_out_of_windows_and_baseline(body):
     found = features.compute(
         "body_windows",

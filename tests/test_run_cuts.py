@@ -96,6 +96,9 @@ def test_events_of_other_kinds_without_id_or_of_no_trial_are_passed_over():
         ("apex-0+3", None, 30.2, 3.0),
         ("event", 30.2, 30.0, 0.4),
         ("trial", 30.2, 20.0, 30.0),
+        ("rest-3+10", 30.2, 17.0, 23.2),  # from 3 s before the trial to 10 s after the apex
+        ("rest-0+25.5", None, 20.0, 35.7),
+        ("rest-3", 30.2, 17.0, 33.0),
     ],
 )
 def test_cuts(cut, apex, start, duration):
@@ -121,7 +124,14 @@ def test_no_cut_leaves_its_trial(seconds, at, start, duration, kind):
 
 @pytest.mark.parametrize(
     ("cut", "start", "duration"),
-    [("end:12", 38.0, 12.0), ("end:40", 20.0, 30.0), ("trial", 20.0, 30.0), ("apex:8", 20.0, 30.0)],
+    [
+        ("end:12", 38.0, 12.0),
+        ("end:40", 20.0, 30.0),
+        ("trial", 20.0, 30.0),
+        ("rest-3", 17.0, 33.0),
+        ("apex:8", 20.0, 30.0),
+        ("rest-3+10", 20.0, 30.0),
+    ],
 )
 def test_a_trial_that_is_one_sample_can_be_cut_at_its_end_only(cut, start, duration):
     recording = Recording(
@@ -129,11 +139,15 @@ def test_a_trial_that_is_one_sample_can_be_cut_at_its_end_only(cut, start, durat
     )
     (one,) = cuts.by_trial(recording).trials
     assert cuts.span_of(cut, one) == Span(start=start, duration=duration)
-    assert cuts.of_trials(cut) == (cut != "apex:8")
+    assert cuts.of_trials(cut) == (cut not in ("apex:8", "rest-3+10"))
 
 
-def test_whole_trials_are_read_whole_whatever_the_cut():
+def test_whole_trials_are_read_whole_or_with_the_rest_before_them():
     assert cuts.span_of("apex:8", whole()) == whole().span
+    assert cuts.span_of("rest-3+10", whole()) == whole().span
+    assert cuts.span_of("rest-3", whole()) == Span(start=17.0, duration=33.0)
+    known = ("trial", "end:4", "apex:8", "rest-3", "rest-3+10")
+    assert [cut for cut in known if cuts.of_windows(cut)] == ["rest-3"]
 
 
 @pytest.mark.parametrize(
@@ -151,6 +165,9 @@ def test_whole_trials_are_read_whole_whatever_the_cut():
         "apex-4",
         "apex--1+2",
         "end-4+10",
+        "rest",
+        "rest-",
+        "rest+3",
     ],
 )
 def test_impossible_cuts(cut):

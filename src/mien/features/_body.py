@@ -28,12 +28,15 @@ def windows(
     stride_seconds: float,
     skip: float = 0.0,
     leave: float = 0.0,
+    last_only: bool = False,
 ) -> Floats:
     """Seconds from a signal's first sample to each window; the first begins after ``skip``, and the last ends
-    before the last ``leave`` seconds."""
+    before the last ``leave`` seconds. ``last_only``: one window that ends where these begin."""
     length, stride = (to_samples(seconds, signal.rate) for seconds in (window_seconds, stride_seconds))
     first, rest = to_samples(skip, signal.rate), to_samples(leave, signal.rate)
     n = n_windows(max(signal.n_times - first - rest, 0), length=length, stride=stride)
+    if last_only and n:
+        return np.full(1, (signal.n_times - rest - length) / signal.rate)
     return np.asarray((first + np.arange(n) * stride) / signal.rate, dtype=np.float64)
 
 

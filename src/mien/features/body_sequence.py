@@ -36,6 +36,7 @@ def body_sequence(
     stride_seconds: float = 20.0,
     baseline_seconds: float = 4.0,
     context_seconds: float = 0.0,
+    last_only: bool = False,
     eda_unit: str = "S",
 ) -> Features:
     """One value a second of heart, pulse, skin conductance, breath, temperature and muscles.
@@ -51,10 +52,13 @@ def body_sequence(
     window_seconds, stride_seconds
         Length of a sequence and distance between two, whole seconds. Everything is filtered once, as a whole.
     baseline_seconds
-        Seconds before the first sequence, with which the level of each measure is compared. 0: no baseline,
-        and levels as they are.
+        Seconds before the first sequence, with which the level of each measure is compared: those that the
+        signal begins with (after its context). 0: no baseline, and levels as they are.
     context_seconds
         Seconds at the beginning and at the end of the signal that are there for the filters only.
+    last_only
+        Only the last sequence that fits, which may reach into the baseline: for a signal that ends a fixed
+        time after an event (``cut = "rest-3+10"``).
 
     Returns
     -------
@@ -71,9 +75,10 @@ def body_sequence(
     _body.not_negative(baseline_seconds=baseline_seconds, context_seconds=context_seconds)
     body = _body_all.analysed(signal, channels=channels, eda_unit=eda_unit)
     cut = {"window_seconds": window_seconds, "stride_seconds": stride_seconds}
-    begins = _body.windows(signal, **cut, skip=context_seconds + baseline_seconds, leave=context_seconds)
+    skip = context_seconds + (0.0 if last_only else baseline_seconds)
+    begins = _body.windows(signal, **cut, skip=skip, leave=context_seconds, last_only=last_only)
     if not len(begins):
-        needed = baseline_seconds + window_seconds + 2 * context_seconds
+        needed = skip + window_seconds + context_seconds
         warnings.warn(
             f"{signal.n_times / signal.rate:g} s of signal are less than the {needed:g} s of baseline, one "
             "window and context: nothing is made of it. Read more "

@@ -65,6 +65,7 @@ def body_windows(
     stride_seconds: float = 20.0,
     baseline_seconds: float = 0.0,
     context_seconds: float = 0.0,
+    last_only: bool = False,
     eda_unit: str = "S",
 ) -> Features:
     """Heart, pulse, skin conductance, breath, temperature and muscles in each window.
@@ -79,11 +80,14 @@ def body_windows(
         Length of a window and distance between two. Beats, breaths and responses are found, and everything is
         filtered, once in the whole signal.
     baseline_seconds
-        Seconds before the first window that are its baseline. What is a level is given as the difference from
-        that of the baseline. 0: no baseline.
+        Seconds before the first window, those that the signal begins with (after its context), that are its
+        baseline. What is a level is given as the difference from that of the baseline. 0: no baseline.
     context_seconds
         Seconds at the beginning and at the end of the signal that are there for the filters only: no window
         and no baseline is made of them.
+    last_only
+        Only the last window that fits, which may reach into the baseline: for a signal that ends a fixed time
+        after an event (``cut = "rest-3+10"``).
     eda_unit
         ``"S"`` or ``"ohm"``: the unit of skin conductance in a signal of mixed units.
 
@@ -100,8 +104,9 @@ def body_windows(
         signal,
         window_seconds=window_seconds,
         stride_seconds=stride_seconds,
-        skip=context_seconds + baseline_seconds,
+        skip=context_seconds + (0.0 if last_only else baseline_seconds),
         leave=context_seconds,
+        last_only=last_only,
     )
     names = feature_names(channels, window_seconds=window_seconds)
     values, qualities = _measures(body, channels, starts, window_seconds, of=window_seconds)

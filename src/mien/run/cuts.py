@@ -21,29 +21,42 @@ def check(cut: str) -> str:
     Raises
     ------
     ValueError
-        It is none of ``event``, ``trial``, ``apex:SECONDS``, ``end:SECONDS``, ``apex-SECONDS+SECONDS``.
+        It is none of :data:`KNOWN`.
     """
     _parse(cut)
     return cut
 
 
+KNOWN = (
+    *("event", "trial", "apex:SECONDS", "end:SECONDS", "apex-SECONDS+SECONDS"),
+    *("rest-SECONDS", "rest-SECONDS+SECONDS"),
+)
+"""What there is."""
 _NUMBER = r"(\d+(?:\.\d+)?)"
 
 
 def _parse(cut: str) -> tuple[str, float, float]:
-    """Kind of a cut, its seconds (``locked``: those before the apex), and the seconds after the apex."""
+    """Kind of a cut, its seconds (``locked``: those before the apex; ``rest`` and ``from_rest``: those before
+    the trial), and the seconds after the apex."""
     if cut in ("event", "trial"):
         return cut, 0.0, 0.0
     if (found := re.fullmatch(rf"(apex|end):{_NUMBER}", cut)) and float(found[2]) > 0:
         return found[1], float(found[2]), 0.0
     if (found := re.fullmatch(rf"apex-{_NUMBER}\+{_NUMBER}", cut)) and float(found[1]) + float(found[2]) > 0:
         return "locked", float(found[1]), float(found[2])
-    raise ValueError(f"cut {cut!r} is none of event, trial, apex:SECONDS, end:SECONDS, apex-SECONDS+SECONDS")
+    if found := re.fullmatch(rf"rest-{_NUMBER}(?:\+{_NUMBER})?", cut):
+        return ("from_rest", float(found[1]), float(found[2])) if found[2] else ("rest", float(found[1]), 0.0)
+    raise ValueError(f"cut {cut!r} is none of {', '.join(KNOWN)}")
 
 
 def of_trials(cut: str) -> bool:
     """Whether a cut can be made of a whole trial, which has no apex."""
-    return _parse(cut)[0] in ("trial", "end")
+    return _parse(cut)[0] in ("trial", "end", "rest")
+
+
+def of_windows(cut: str) -> bool:
+    """Whether a cut can be made where windows of a trial are the samples."""
+    return _parse(cut)[0] == "rest"
 
 
 def span_of(cut: str | None, piece: Trial) -> Span:
@@ -56,15 +69,19 @@ def span_of(cut: str | None, piece: Trial) -> Span:
         (the middle of the event where no apex is coded), moved so that it stays in the trial.
         ``"apex-4+10"``: from 4 s before the apex to 10 s after it, whether the trial goes on or not: what
         follows an expression by seconds keeps its place. ``"end:40"``: the last 40 s of the trial. A trial
-        that is shorter than ``apex:`` and ``end:`` ask for gives all it has.
+        that is shorter than ``apex:`` and ``end:`` ask for gives all it has. ``"rest-3"``: the trial and the
+        3 s before it, in which people rest; ``"rest-3+10"``: from there to 10 s after the apex.
     piece
         An event's piece of a trial. A trial that is a piece of itself (:func:`by_trial`) is read whole unless
-        its end is asked for; any other trial is always read whole.
+        its end is asked for, or the rest before it; any other trial is always read whole, with its rest.
     """
     event, whole = piece.event, piece.part_of
+    kind, seconds, after = _parse(cut or "event")
+    if kind == "rest":
+        trial = (whole or piece).span
+        return Span(start=trial.start - seconds, duration=trial.duration + seconds)
     if whole is None:
         return piece.span
-    kind, seconds, after = _parse(cut or "event")
     if event is None:
         seconds = min(seconds, whole.span.duration) if kind == "end" else whole.span.duration
         return Span(start=whole.span.stop - seconds, duration=seconds)
@@ -73,6 +90,9 @@ def span_of(cut: str | None, piece: Trial) -> Span:
     middle = event.apex if event.apex is not None else event.span.start + event.span.duration / 2
     if kind == "locked":
         return Span(start=middle - seconds, duration=seconds + after)
+    if kind == "from_rest":
+        start = whole.span.start - seconds
+        return Span(start=start, duration=middle + after - start)
     seconds = whole.span.duration if kind == "trial" else min(seconds, whole.span.duration)
     start = whole.span.stop - seconds
     if kind == "apex":
