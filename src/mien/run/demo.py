@@ -193,8 +193,13 @@ def mmme_study(root: str | Path, *, small: bool) -> dict[str, Any]:
             "eeg": {"name": "power_sequence", "stream": "raw_eeg"},
             "body": {
                 "name": "body_sequence",
-                "cut": "apex-6+10",
-                "options": {"window_seconds": 12.0, "stride_seconds": 12.0},
+                "cut": "rest-3+10",
+                "options": {
+                    "window_seconds": 12.0,
+                    "stride_seconds": 12.0,
+                    "baseline_seconds": 3.0,
+                    "last_only": True,
+                },
             },
         },
         "model": {"name": "mmme", "modalities": [list(s) for s in sets]},
@@ -203,7 +208,7 @@ def mmme_study(root: str | Path, *, small: bool) -> dict[str, Any]:
             "epochs": 4 if small else 10,
             "lr": 5e-3,
             "loss": "focal",
-            "modality_dropout": 0.0,  # the losses for single streams do its work
+            "modality_dropout": 0.2,
         },
         "baselines": ["logistic_regression"],
         "protocol": {
