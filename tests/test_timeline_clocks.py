@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mien.core import InputError
+from mien.core import Clock, InputError
 from mien.timeline import clocks, fit_clock, match_markers, to_device, to_recording
 
 
@@ -50,6 +50,61 @@ def test_few_markers_give_an_offset_only() -> None:
     four = fit_clock([10.0, 20.1, 30.2, 40.3], [0.0, 10.0, 20.0, 30.0])
     assert four.drift == pytest.approx(0.01)
     assert fit_clock([10.0, 20.1, 30.2, 40.3], [0.0, 10.0, 20.0, 30.0], drift=False).drift == 0
+
+
+def ends(clock: Clock, true: Clock, times: np.ndarray) -> float:
+    return max(abs(to_recording(t, clock) - to_recording(t, true)) for t in (times[0], times[-1]))
+
+
+def test_markers_known_to_lie_between_two_frames_say_more_than_their_middles() -> None:
+    middles, gaps = [], []
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        given_, rate, phase = session(rng, 24), 75.0, rng.uniform()
+        frame = np.floor(given_ * rate - phase)  # the last one before
+        device = 41_000 + (1 + 1e-4) * ((frame + phase + 0.5) / rate)
+        half = np.full(48, (1 + 1e-4) * 0.5 / rate)
+        true = Clock(offset=-41_000 / (1 + 1e-4), drift=1 / (1 + 1e-4) - 1)
+        middles.append(ends(fit_clock(given_, device), true, device))
+        gaps.append(ends(fit_clock(given_, device, within=half), true, device))
+    # 48 middles with a standard deviation of 3.8 ms tell the ends of a line to 2 * 3.8 / sqrt(48) = 1.1 ms;
+    # lines through all 48 gaps lie some 4 * 6.7 / 48 = 0.6 ms around the true one, their mean nearer
+    assert np.median(gaps) < 0.5 * np.median(middles)
+    assert max(gaps) < 0.002
+
+
+@pytest.mark.parametrize("wrong", [0.0, 0.04])
+def test_a_few_wrong_markers_do_not_move_the_line_between_frames(wrong: float) -> None:
+    rng = np.random.default_rng(5)
+    given_ = session(rng, 30)
+    reference = given_.copy()
+    reference[[3, 40]] += wrong
+    device = (np.floor(given_ * 150) + 0.5) / 150
+    clock = fit_clock(reference, device, within=np.full(60, 0.5 / 150))
+    for at in (given_[0], given_[-1]):  # 60 gaps of 6.7 ms: known to about a thirtieth of one
+        assert to_recording(at, clock) == pytest.approx(at, abs=1e-3)
+
+
+def test_gaps_that_are_not_known_change_nothing() -> None:
+    rng = np.random.default_rng(6)
+    device = session(rng)
+    reference = device + rng.uniform(-0.01, 0.01, size=40)
+    plain = fit_clock(reference, device)
+    half = np.full(40, 0.01)
+    half[7] = 0  # one that is not known
+    assert fit_clock(reference, device, within=half) == plain
+    assert fit_clock(reference[:3], device[:3], within=half[:3]) == fit_clock(reference[:3], device[:3])
+    assert fit_clock(reference, device, drift=False, within=np.full(40, 0.01)).drift == 0
+
+
+def test_thousands_of_gaps_take_no_longer() -> None:
+    rng = np.random.default_rng(7)
+    given_ = np.sort(rng.uniform(0, 4000, size=20_000))
+    device = (np.floor(given_ * 100) + 0.5) / 100
+    clock = fit_clock(given_, device, within=np.full(20_000, 0.005))
+    assert clock.n_markers == 20_000
+    # 400 gaps of 10 ms are looked at
+    assert to_recording(2000.0, clock) == pytest.approx(2000.0, abs=2e-4)
 
 
 def test_fit_without_markers() -> None:

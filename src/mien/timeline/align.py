@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mien.core import Clock, Event, InputError, Recording, Span, Stream, UnknownNameError
 from mien.timeline.cameras import timed_by_frames
@@ -147,7 +148,8 @@ def _fit(
             expected=f"at least {FEWEST_FOR_DRIFT} markers, or none beyond {max_residual / max_drift:g} s",
             remedy="check that both files are of the same session",
         )
-    clock = fit_clock(shared, device[pairs[1]])
+    within = _uncertainty(known)[pairs[0]] + _uncertainty(own)[pairs[1]]
+    clock = fit_clock(shared, device[pairs[1]], within=within)
     if clock.residual > max_residual or abs(clock.drift) > max_drift:
         raise InputError(
             f"{where}: {n} markers disagree by {clock.residual:.3f} s (median) after an offset of "
@@ -156,6 +158,11 @@ def _fit(
             remedy="check that both files are of the same session",
         )
     return clock
+
+
+def _uncertainty(events: Sequence[Event]) -> NDArray[np.float64]:
+    """Seconds within which each marker is known; 0 where that is not said."""
+    return np.array([float(e.notes.get("uncertainty", 0.0)) for e in events])
 
 
 def _span_on_clock(span: Span, clock: Clock) -> Span:
