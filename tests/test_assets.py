@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import re
 import runpy
+import subprocess
 import sys
 import tarfile
 import zipfile
@@ -53,33 +55,51 @@ def wheel(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """What pip would download where the list has the hash of a source archive."""
-    monkeypatch.setitem(LISTED["toy"], "source_sha256", "ab" * 32)
-    path = tmp_path / "index" / "toy-1.0.tar.gz"
-    path.parent.mkdir()
+    """A source archive in an index of its own, the only one that pip is set to; its build tool would leave a
+    file behind."""
+    ran = tmp_path / "ran"
+    build = '[build-system]\nrequires = []\nbuild-backend = "b"\nbackend-path = ["."]\n'
+    content = {
+        **{f"toy/data/{name}": body for name, body in CONTENT.items()},
+        "toy-1.0/pyproject.toml": build.encode(),
+        "toy-1.0/b.py": f"open({str(ran)!r}, 'w').close()".encode(),
+        "toy-1.0/setup.py": f"open({str(ran)!r}, 'w').close()".encode(),
+        "../outside": b"never taken out",
+    }
+    path = tmp_path / "simple" / "toy" / "toy-1.0.tar.gz"
+    path.parent.mkdir(parents=True)
     with tarfile.open(path, "w:gz") as packed:
-        for name, content in {**CONTENT, "../outside": b"never taken out"}.items():
-            entry = tarfile.TarInfo(f"toy/data/{name}")
-            entry.size = len(content)
-            packed.addfile(entry, io.BytesIO(content))
+        for name, body in content.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(body)
+            packed.addfile(entry, io.BytesIO(body))
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    page = f'<a href="{path.name}#sha256={sha256}">{path.name}</a>'
+    (path.parent / "index.html").write_text(f"<!DOCTYPE html><html><body>{page}</body></html>")
+    monkeypatch.setitem(LISTED["toy"], "source_sha256", sha256)
+    for variable in [name for name in os.environ if name.startswith("PIP_")]:
+        monkeypatch.delenv(variable)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_INDEX_URL", (tmp_path / "simple").as_uri())
     return path
 
 
 @pytest.fixture
 def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    """``script(*arguments)`` runs it on the list above, with pip replaced by a copy out of ``index``."""
+    """``script(*arguments)`` runs it on the list above, with ``pip download`` replaced by a copy out of
+    ``index``."""
     listing = tmp_path / "assets.toml"
     lines = ["[toy]", *(f"{k} = {v!r}" for k, v in LISTED["toy"].items() if k != "files")]
     for name, file in LISTED["toy"]["files"].items():
         lines += [f'[toy.files."{name}"]', *(f"{k} = {v!r}" for k, v in file.items())]
     listing.write_text("\n".join(lines))
     calls: list[list[str]] = []
-    pinned: list[str] = []
+    really = subprocess.run
 
-    def pip(command: list[str], **_: Any) -> Any:
+    def pip(command: list[str], **options: Any) -> Any:
         calls.append(command)
-        if "--requirement" in command:
-            pinned.append(Path(command[command.index("--requirement") + 1]).read_text())
+        if "download" not in command:
+            return really(command, **options)
         folder = Path(command[command.index("--dest") + 1])
         folder.mkdir(parents=True, exist_ok=True)
         found = [*(tmp_path / "index").iterdir()]
@@ -96,7 +116,6 @@ def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any
         return int(main([*arguments, "--out", str(tmp_path / "out")]))
 
     run.calls = calls  # type: ignore[attr-defined]
-    run.pinned = pinned  # type: ignore[attr-defined]
     return run
 
 
@@ -115,13 +134,34 @@ def test_it_takes_the_wanted_files_and_nothing_else(
     assert "toy==1.0" in capsys.readouterr().out
 
 
-def test_a_source_archive_is_asked_for_by_its_own_hash(source: Path, script: Any, tmp_path: Path) -> None:
-    assert script() == 0
+def test_a_source_archive_comes_through_pip_and_its_build_tool_never_runs(
+    source: Path, script: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert script() == 0, capsys.readouterr().err
     assert files_under(tmp_path / "out") == {f"toy/{k}": v for k, v in CONTENT.items()}
+    assert not (tmp_path / "ran").exists()
     (command,) = script.calls
-    assert {"--no-deps", "--no-binary", "toy", "--require-hashes"} <= set(command)
-    assert "--only-binary" not in command
-    assert script.pinned == [f"toy==1.0 --hash=sha256:{'ab' * 32}\n"]
+    assert command[2:5] == ["--archive", "toy==1.0", LISTED["toy"]["source_sha256"]]
+
+
+@pytest.mark.parametrize("where", ["changed", "another version", "nowhere"])
+def test_a_source_archive_that_is_another_is_not_taken(
+    source: Path, script: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str], where: str
+) -> None:
+    page = source.parent / "index.html"
+    if where == "changed":  # the index still promises the right one
+        source.write_bytes(source.read_bytes() + b"x")
+    elif where == "another version":
+        source.rename(source.parent / "toy-2.0.tar.gz")
+        page.write_text(page.read_text().replace("toy-1.0", "toy-2.0"))
+    else:
+        page.write_text("")
+    assert script() == 2
+    said = capsys.readouterr().err
+    assert (
+        "toy: pip could not download toy==1.0: ERROR: no source archive of toy==1.0 has the SHA-256" in said
+    )
+    assert files_under(tmp_path / "out") == {}
 
 
 def test_what_is_there_is_not_fetched_again_and_what_is_damaged_is(
