@@ -10,15 +10,16 @@ import pytest
 
 from _mes_eeg_files import COLUMNS, NAMES_68
 from _mmme_files import LABELS, STREAMS, Person, write_copy
+from _real import asset
 from mien import datasets
-from mien.core import Recording
+from mien.core import InputError, Recording, UnknownNameError
 from mien.datasets import _mmme_biopac as biopac
 from mien.datasets import _mmme_layout as layout
 from mien.datasets._inspection import DatasetWarning
 from mien.datasets._me_clips import MarkedClip, clips_in
 from mien.datasets._mmme_trials import place
 from mien.io._acq_bioread import Layout
-from mien.io.acq import Acq, AcqChannel
+from mien.io.acq import Acq, AcqChannel, open_acq
 from mien.io.biopac import markers_of
 from mien.timeline import align
 
@@ -173,3 +174,42 @@ def test_an_acq_that_is_none(tmp_path: Path) -> None:
     with pytest.warns(DatasetWarning, match=r"Untitled1.acq: .*a recording of AcqKnowledge"):
         (recording,) = datasets.load("mmme", root)
     assert "raw_eeg" in recording.streams
+
+
+def test_units_of_an_acq_are_given_by_stream(tmp_path: Path) -> None:
+    """A real recording whose channels were called as those of MMME, and one unit something unknown."""
+    content = asset("biopac/physio-5.0.1.acq").read_bytes()
+    for old, new in (
+        (b"EKG - ERS100C", b"ECG, X, RSPEC"),
+        (b"EDA - GSR100C", b"EDA, X, PPGED"),
+        (b"microsiemens\0", b"somewhatelse\0"),
+    ):
+        content = content.replace(old, new)
+    root = write_copy(tmp_path, [Person(devices=("eeg", "camera"))])
+    path = next(root.glob("alpha*")) / "BIOPAC" / "Untitled1.acq"
+    path.parent.mkdir()
+    path.write_bytes(content)
+    with pytest.warns(DatasetWarning) as caught:
+        (recording,) = datasets.load("mmme", root)
+    faults = [str(f) for w in caught if isinstance(w.message, DatasetWarning) for f in w.message.faults]
+    (line,) = (fault for fault in faults if "word for the unit" in fault)
+    assert "Untitled1.acq: eda: the file's word for the unit is not known; values are as stored" in line
+    assert "give it as units={stream: word}" in line
+    stored = recording.streams["eda"].source.read(1.0, 2.0)
+    assert recording.streams["eda"].unit == "arbitrary"
+    with pytest.warns(DatasetWarning) as caught:
+        (recording,) = datasets.load("mmme", root, units={"eda": "µS", "ecg": "V"})
+    assert not any("word for the unit" in str(w.message) for w in caught)
+    assert recording.streams["eda"].unit == "S"
+    np.testing.assert_allclose(recording.streams["eda"].source.read(1.0, 2.0), 1e-6 * stored, rtol=1e-12)
+    # the file says mV, and that counts
+    heart = open_acq(asset("biopac/physio-5.0.1.acq")).source("EKG - ERS100C")
+    np.testing.assert_array_equal(recording.streams["ecg"].source.read(0.0, 2.0), heart.read(0.0, 2.0))
+
+
+def test_units_that_do_not_exist_are_refused(tmp_path: Path) -> None:
+    root = write_copy(tmp_path, [Person()])
+    with pytest.raises(InputError, match=r"unit 'parsec' of stream 'eda' is not known; expected a word such"):
+        datasets.load("mmme", root, units={"eda": "parsec"})
+    with pytest.raises(UnknownNameError, match="stream of BIOPAC: 'heart'"):
+        datasets.inspect("mmme", root, units={"heart": "mV"})

@@ -289,3 +289,21 @@ def test_a_part_costs_that_part(tmp_path: Path) -> None:
     (tmp_path / "a.acq").write_bytes(bytes(1000))
     with pytest.raises(InputError, match=r"a\.acq: ends early"):
         table.read(300, 1)
+
+
+def test_units_are_given_where_the_files_word_is_not_known(tmp_path: Path) -> None:
+    whole = asset("biopac/physio-5.0.1.acq").read_bytes()
+    path = tmp_path / "a.acq"
+    path.write_bytes(whole.replace(b"microsiemens\0", b"somewhatelse\0").replace(b"mV\0", b"xx\0"))
+    plain, real_ = open_acq(path), open_acq(asset("biopac/physio-5.0.1.acq"))
+    skin, heart = "EDA - GSR100C", "EKG - ERS100C"
+    assert plain.source(skin).unit == plain.source(heart).unit == "arbitrary"
+    told = open_acq(path, units={skin: "µS", heart: "mV", "RESP - RSP100C": "mV"})
+    assert (told.source(skin).unit, told.source(heart).unit) == ("S", "V")
+    for channel in (skin, heart, "RESP - RSP100C"):  # what the file tells counts: volts
+        np.testing.assert_array_equal(told.source(channel).read(0, 2), real_.source(channel).read(0, 2))
+    assert told.words == ("somewhatelse", "mV", "Volts", "µS")
+    with pytest.raises(InputError, match=r"unit 'parsec' of channel 'EDA - GSR100C' is not known"):
+        open_acq(path, units={skin: "parsec"})
+    with pytest.raises(UnknownNameError, match="EEG"):
+        open_acq(path, units={"EEG": "mV"})

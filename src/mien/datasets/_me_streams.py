@@ -18,6 +18,8 @@ from mien.io.sampled import Readable
 
 _LOOK = 60.0
 """Seconds that are in memory at once where a whole recording is looked at."""
+_STUCK = 0.02
+"""Share of the time at its limit above which a channel looks saturated."""
 
 
 class Opened(Readable, Protocol):
@@ -110,16 +112,20 @@ def check_eeg(recording: Opened) -> None:
         )
 
 
-def limits(stream: Stream) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Lowest and highest value of each channel (NaN where one is not a number); a minute at a time."""
-    low = np.full(len(stream.channels), np.inf)
-    high = -low
+def limits(stream: Stream) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Lowest and highest value of each channel (NaN where one is not a number), and the share of the time
+    that it spends at the one of the two where it is longer; a minute at a time."""
+    ends = np.array([[np.inf], [-np.inf]]).repeat(len(stream.channels), axis=1)
+    times, n = np.zeros(ends.shape), 0
     for at in np.arange(stream.span.start, stream.span.stop, _LOOK):
         block = stream.source.read(float(at), float(min(_LOOK, stream.span.stop - at)))
         if block.shape[1]:
-            np.minimum(low, block.min(axis=1), out=low)
-            np.maximum(high, block.max(axis=1), out=high)
-    return low, high
+            own = np.stack([block.min(axis=1), block.max(axis=1)])
+            here = (block == own[:, :, None]).sum(axis=-1)
+            new = np.stack([np.minimum(ends[0], own[0]), np.maximum(ends[1], own[1])])
+            times = np.where(new == ends, times, 0) + np.where(new == own, here, 0)
+            ends, n = new, n + block.shape[1]
+    return ends[0], ends[1], times.max(axis=0) / max(n, 1)
 
 
 def useless(channels: Sequence[str], low: NDArray[np.float64], high: NDArray[np.float64]) -> list[str]:
@@ -127,3 +133,12 @@ def useless(channels: Sequence[str], low: NDArray[np.float64], high: NDArray[np.
     holes, flat = ~np.isfinite(low + high), low == high
     texts = [(holes, "NaN or infinite values in"), (flat & ~holes, "one value throughout in")]
     return [f"{text} {', '.join(np.array(channels)[where].tolist())}" for where, text in texts if where.any()]
+
+
+def stuck(channels: Sequence[str], share: NDArray[np.float64]) -> list[str]:
+    """Channels that spend more than a fiftieth of the time, but not all, at their lowest or highest value."""
+    return [
+        f"at its lowest or highest value for {part:.0%} of the time: {name} (saturated?)"
+        for name, part in zip(channels, share.tolist(), strict=True)
+        if _STUCK < part < 1
+    ]

@@ -20,22 +20,29 @@ from mien.datasets._mmme_layout import (
     DIGITAL_LABELS,
 )
 from mien.io.acq import open_acq
-from mien.io.biopac import Biopac, open_biopac
+from mien.io.biopac import Biopac, open_biopac, scale_of
 
 UNKNOWN = "arbitrary"
 
 
 def check_units(units: Mapping[str, str]) -> None:
-    """Whether units are given for streams that exist.
+    """Whether units are given for streams that exist, by words that are known.
 
     Raises
     ------
     UnknownNameError
         There is no such stream.
+    InputError
+        There is no such unit.
     """
-    for name in units:
+    for name, word in units.items():
         if name not in BODY_LABELS:
             raise UnknownNameError("stream of BIOPAC:", name, BODY_LABELS)
+        if scale_of(word)[0] == UNKNOWN:
+            raise InputError(
+                f"unit {word!r} of stream {name!r} is not known",
+                expected="a word such as V, mV, µV, S, µS, kohm, deg C",
+            )
 
 
 def open_body(
@@ -50,7 +57,7 @@ def open_body(
     veil
         Hides names.
     units
-        Stream to the word for its unit, where a ``.mat`` does not tell it; an ``.acq`` always does.
+        Stream to the word for its unit, where the file does not tell it, or by a word that is not known.
     rate
         Samples per second, where a ``.mat`` does not tell it.
 
@@ -60,7 +67,7 @@ def open_body(
         The file cannot be used.
     """
     if path.suffix.lower() == ".acq":
-        return _open_acq(path, veil)
+        return _open_acq(path, veil, units=units)
     recording = open_table(path, rate=rate)
     columns = known_columns(path, recording.channels)
     given = {columns[name]: word for name, word in units.items() if name in columns}
@@ -80,11 +87,13 @@ def open_body(
     return _device(path, streams, columns, markers)
 
 
-def _open_acq(path: Path, veil: Veil) -> tuple[Device, list[Fault]]:
-    """A recording as AcqKnowledge keeps it: units are the file's own, channels may have rates of their
-    own."""
+def _open_acq(path: Path, veil: Veil, *, units: Mapping[str, str]) -> tuple[Device, list[Fault]]:
+    """A recording as AcqKnowledge keeps it: channels may have rates of their own."""
     recording = open_acq(path)
     columns = known_columns(path, recording.channels)
+    given = {columns[name]: word for name, word in units.items() if name in columns}
+    if given:
+        recording = open_acq(path, units=given)
     sources = {name: recording.source(label) for name, label in columns.items()}
     streams = {
         name: _stream(name, source, {name: columns[name]}, unit=source.unit, veil=veil)
@@ -199,9 +208,10 @@ def _unknown_units(path: Path, streams: Mapping[str, Stream]) -> list[Fault]:
     names = [name for name, stream in streams.items() if stream.unit == UNKNOWN]
     if not names:
         return []
-    reason = "the file does not tell the unit, and it is not guessed: give it as units={stream: word}"
+    why = "the file does not tell the unit, and it is not guessed"
     if path.suffix.lower() == ".acq":
-        reason = "the file's word for the unit is not known; values are as stored"
+        why = "the file's word for the unit is not known; values are as stored"
+    reason = f"{why}: give it as units={{stream: word}}"
     return [Fault(file=str(path), item=", ".join(names), reason=reason, severity="kept")]
 
 

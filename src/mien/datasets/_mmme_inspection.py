@@ -16,7 +16,7 @@ from mien.datasets._me_inspection import (
     look_at_face,
     moved_by_stamps,
 )
-from mien.datasets._me_streams import limits, useless
+from mien.datasets._me_streams import limits, stuck, useless
 from mien.datasets._mmme_layout import BODY_LABELS, BODY_STREAM, CAMERA_CLOCK, SAID
 from mien.datasets._mmme_session import Options, Part, part_of
 from mien.datasets._mmme_survey import Survey
@@ -75,15 +75,15 @@ def _events_with_a_face(part: Part) -> list[Event]:
 
 
 def _look_at_stream(part: Part, stream: Stream) -> list[Fault]:
-    """Channels that hold no numbers, or one value throughout."""
+    """Channels that hold no numbers, one value throughout, or their lowest or highest one for long."""
     path = str(part.devices[stream.clock].path)
     try:
-        low, high = limits(stream)
+        low, high, share = limits(stream)
     except InputError as error:
         return [fault_of(error, item=stream.name, subject=part.subject, severity="kept")]
     return [
         Fault(file=path, item=stream.name, reason=text, subject=part.subject, severity="kept")
-        for text in useless(stream.channels, low, high)
+        for text in [*useless(stream.channels, low, high), *stuck(stream.channels, share)]
     ]
 
 

@@ -155,8 +155,8 @@ class Mmme:
             ``coding_file_combined.xlsx`` of MEs-EEG, which tells micro from macro; None: the table in
             ``root`` alone.
         units
-            Stream of BIOPAC to the word for its unit (``{"eda": "µS", "skt_a": "deg C"}``), where its
-            ``.mat`` does not tell it.
+            Stream of BIOPAC to the word for its unit (``{"eda": "µS", "skt_a": "deg C"}``), where its file
+            does not tell it or has a word that is not known. What a file tells counts.
         rate
             Samples per second of BIOPAC, where its ``.mat`` does not tell.
         layout
@@ -167,8 +167,8 @@ class Mmme:
         Raises
         ------
         InputError
-            The folder is no copy of the data set, the coding table cannot be used, a chosen subject does not
-            exist, or nothing can be used.
+            The folder is no copy of the data set, the coding table cannot be used, a chosen subject or a unit
+            does not exist, or nothing can be used.
         UnknownNameError
             There is no such kind, stream or pattern.
         """

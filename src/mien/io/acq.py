@@ -32,7 +32,7 @@ from mien.io._acq_bioread import (
 )
 from mien.io._codes import code_runs, markers_of_runs
 from mien.io._content import first_bytes
-from mien.io.biopac import codes_of, digital_lines, distinct_names, scale_of
+from mien.io.biopac import codes_of, digital_lines, distinct_names, scale_of, words_with
 from mien.io.sampled import Sampled
 
 __all__ = ["Acq", "AcqChannel", "AcqTable", "open_acq"]
@@ -131,7 +131,7 @@ class Acq:
         Of each channel: samples per second, unit of what is read (SI, or ``"arbitrary"`` where the file's
         word is not known), number of samples.
     words
-        The file's words for the units.
+        The words for the units, from the file or the caller.
     events
         The markers that were set in AcqKnowledge by hand or by its analyses, of kind ``"event"``: ``value``
         is the text, ``notes`` tell the ``type`` and, where it belongs to one, the ``channel``. The codes on
@@ -279,13 +279,24 @@ class AcqTable(Sampled):
             yield codes_of(volts, list(bits.values()))
 
 
-def open_acq(path: str | Path) -> Acq:
+def open_acq(path: str | Path, *, units: Mapping[str, str] | None = None) -> Acq:
     """Opens a recording of AcqKnowledge 3 to 5; reads its headers and markers through bioread, no samples.
+
+    Parameters
+    ----------
+    path
+        The file.
+    units
+        Channel to the word for its unit, for channels whose own word is not known (``"Volts"``, where an
+        amplifier's output was never scaled, is known).
 
     Raises
     ------
     InputError
-        The file is missing, empty, cut, a web page, or no recording of AcqKnowledge.
+        The file is missing, empty, cut, a web page, or no recording of AcqKnowledge; a given unit is not
+        known.
+    UnknownNameError
+        ``units`` names a channel that is not there.
     """
     path = Path(path)
     head = first_bytes(path, 128, expected=EXPECTED)
@@ -296,7 +307,8 @@ def open_acq(path: str | Path) -> Acq:
     check_whole(path, reader, layout)
     channels = reader.datafile.channels
     names = distinct_names([" ".join(c.name.split()) for c in channels])
-    words = tuple(" ".join((c.units or "").split()) for c in channels)
+    told = [" ".join((c.units or "").split()) for c in channels]
+    words = words_with(names, told, units or {})
     sources = {
         name: _channel(path, name, word, place, channel, layout)
         for place, (name, word, channel) in enumerate(zip(names, words, channels, strict=True))

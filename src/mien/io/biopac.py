@@ -227,7 +227,7 @@ def open_biopac(
     labels = _texts(file, "labels", table.n_columns)
     channels = distinct_names(labels or [f"column {k}" for k in range(table.n_columns)])
     told = _texts(file, "units", table.n_columns) or ("",) * table.n_columns
-    words = _words(channels, told, {} if units is None else units)
+    words = words_with(channels, told, units or {})
     scales = [scale_of(word) for word in words]
     return Biopac(
         path=file.path,
@@ -317,7 +317,16 @@ def distinct_names(labels: Sequence[str]) -> tuple[str, ...]:
     )
 
 
-def _words(channels: tuple[str, ...], told: Sequence[str], given: Mapping[str, str]) -> tuple[str, ...]:
+def words_with(channels: Sequence[str], told: Sequence[str], given: Mapping[str, str]) -> tuple[str, ...]:
+    """Words for the units of channels: the file's, and where it has none that is known, the one given.
+
+    Raises
+    ------
+    InputError
+        A given word is not known.
+    UnknownNameError
+        There is no such channel.
+    """
     for name, word in given.items():
         if name not in channels:
             raise UnknownNameError("channel", name, channels)
