@@ -116,6 +116,34 @@ def test_every_protocol_and_set_of_signals_has_its_score_interval_chance_and_ora
                     assert cell.endswith(f"oracle {percent(r['oracle']['value'])}")
 
 
+def test_many_sets_of_signals_are_rows_and_protocols_columns(tmp_path: Path) -> None:
+    """Seven sets beside each other are wider than the page."""
+    sets = ("body+eeg+me", "body+eeg", "body+me", "eeg+me", "body", "eeg", "me")
+    run = deap_run(tmp_path / "seven", modalities=sets, protocols=FOUR[:2])
+    page = section(run)
+    (head,) = re.findall(r"<tr><th scope=\"col\">maet with</th>.*?</tr>", page)
+    assert said(head).split() == ["maet", "with", "loso_stimulus", "loso"]
+    table = rows_of(page)
+    (held_out, *_) = [c for c in table if c and c[0] == "Held out (proved)"]
+    assert held_out[1:] == ["cross-subject cross-stimulus", "cross-subject"]
+    plain = [r for r in results(run) if "extra" not in r]
+    seen = 0
+    for number, level in enumerate(("trial", "window")):
+        tested, chance = ([c for c in table if c and c[0] == name][number] for name in ("Tested", "Chance"))
+        for column, protocol in enumerate(("loso_stimulus", "loso"), start=1):
+            found = [r for r in plain if (r["protocol"], r["level"]) == (protocol, level)]
+            first = next(r for r in found if len(r["modalities"]) == 3)
+            assert tested[column] == f"{first['n']} {level}s"
+            assert f"permuted {percent(first['controls']['permuted']['low'])}" in chance[column]
+            for r in found:
+                name = " + ".join({"eeg": "EEG", "me": "ME", "body": "body"}[m] for m in r["modalities"])
+                cell = [c for c in table if c and c[0] == name and len(c) == 3][number][column]
+                score = r["metrics"]["accuracy"]
+                assert cell.startswith(f"{percent(score['value'])} {percent(score['low'])}")
+                seen += 1
+    assert seen == 2 * 2 * len(sets)
+
+
 def test_what_is_held_out_is_what_was_proved(page: str, tmp_path: Path) -> None:
     by_protocol = {c[0].split()[0]: c[1:3] for c in rows_of(page) if c and "trials" in c[0]}
     assert by_protocol["loso_stimulus"] == ["cross-subject cross-stimulus", "clean"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -13,19 +13,12 @@ from mien.core import Batch, InputError, registered
 from mien.models._example import example_batch
 from mien.models._milmer_tokens import BagBranch, ChannelBranch, channel_axis, is_signal
 from mien.models._network import NetworkOutput, by_group, check_positive, group_by_presence, spread
-from mien.models._streams import zero
+from mien.models._streams import Scored, answer, zero
 from mien.models._transformer import Block, Blocks
 
 SHAPES = {"eeg": (32, 384), "face_tokens": (10, 49, 24)}
 STREAMS = ("eeg", "face", "face_tokens", "body")
 BAGS = ("face", "face_tokens")
-
-
-class Scored(NamedTuple):
-    """Tokens of a stream, and the class scores that it has alone."""
-
-    tokens: Tensor
-    logits: Tensor
 
 
 class Scores(nn.Module):
@@ -303,18 +296,13 @@ class Milmer(nn.Module):
         """
         groups = group_by_presence(*self._instances(inputs, present), sizes=self.sizes)
         encoded = {s: self.branches[s](x) for s, x in groups.streams.items() if len(x)}
-        alone = {s: self.scores[s](e.summary, e.tokens) for s, e in encoded.items()}
-        tokens = {s: Scored(e.tokens, alone[s]) for s, e in encoded.items()}
-        (logits, first) = by_group(groups, tokens, self._fuse)
-        bag = next((s for s in BAGS if s in encoded), None)
-        return NetworkOutput(
-            logits=logits,
-            representation=first,
-            auxiliary_logits={s: spread(groups, s, scores) for s, scores in alone.items()},
-            stream_features={s: spread(groups, s, e.tokens.mean(1)) for s, e in encoded.items()},
-            attention=None if bag is None else spread(groups, bag, encoded[bag].attention),
-            selected=None if bag is None else spread(groups, bag, encoded[bag].best + 1) - 1,
-        )
+        found = {s: Scored(e.tokens, self.scores[s](e.summary, e.tokens)) for s, e in encoded.items()}
+        (logits, first) = by_group(groups, found, self._fuse)
+        more = {"representation": first}
+        for bag in (s for s in BAGS if s in encoded):
+            more["attention"] = spread(groups, bag, encoded[bag].attention)
+            more["selected"] = spread(groups, bag, encoded[bag].best + 1) - 1
+        return answer(logits, groups, found, **more)
 
     def _fuse(self, encoded: dict[str, Scored]) -> tuple[Tensor, Tensor]:
         """Class scores of samples that have the same streams, and the encoder's answer."""

@@ -25,7 +25,7 @@ def protocols(story: Story, others: Sequence[Story] = ()) -> str:
             stories.append(other)
     parts = [
         paragraph(
-            "One model, one set of features, the same data: the rows differ only in what training was "
+            "One model, one set of features, the same data: the protocols differ only in what training was "
             "allowed to see of what is tested. Strictest first. What is held out is what the audit proved."
         )
     ]
@@ -120,44 +120,90 @@ def _their_mark(modalities: str, ends: tuple[float, float]) -> dict[str, Any]:
 
 
 def _table(story: Story) -> str:
-    of = spoken(story.metric)
-    signals = [figures.modality_label(m) for m in story.modalities]
-    head = ["Protocol", "Held out (proved)", "Audit", "Chance", *signals]
-    numeric = range(3, len(head))
+    """Protocols as rows; as columns, where the sets of streams are many and would be wider than the page."""
+    of = capital(spoken(story.metric))
+    caption = (
+        f"{escape(of)} in percent with its 95 % interval; below it the oracle of made-up data. Chance: "
+        "guessing; always naming the commonest class; labels permuted over clips, of the first set of "
+        "streams."
+    )
+    across = len(story.modalities) > _MOST_ACROSS and len(_asked(story)) < len(story.modalities)
+    lines = _streams_down if across else _protocols_down
+    head, over, numeric = _heads(story, across=across)
     body = []
     for level in story.levels:
         body.append(
             f'<tr class="group"><th scope="rowgroup" colspan="{len(head)}"><span class="facts"><b>'
-            f"{escape(capital(of))} by {level}</b></span></th></tr>"
+            f"{escape(of)} by {level}</b></span></th></tr>"
         )
-        for protocol in story.protocols:
-            for n in story.normalise:
-                found = {m: r for m in story.modalities if (r := story.find(protocol, n, m, level=level))}
-                if found:
-                    cells = _facts(story, protocol, n, next(iter(found.values())))
-                    cells += [_cell(story, found.get(m)) for m in story.modalities]
-                    body.append(row(*cells, numeric=numeric))
-    return table(
-        head,
-        body,
-        numeric=numeric,
-        caption=f"{escape(capital(of))} in percent with its 95 % interval; below it the oracle of made-up "
-        "data. Chance: guessing; always naming the commonest class; labels permuted over clips, of the first "
-        "column of scores.",
-        over=[("", 4), (f"{story.model} with", len(signals))],
-    )
+        body += lines(story, level)
+    return table(head, body, numeric=numeric, caption=caption, over=over)
 
 
-def _facts(story: Story, protocol: str, normalise: str, r: Mapping[str, Any]) -> list[Any]:
-    sub = [count(r["n"], r["level"])]
-    sub += [f"normalise = {normalise}"] if len(story.normalise) > 1 else []
-    leaks = story.leaks(protocol)
+_MOST_ACROSS = 3
+"""Sets of streams that are columns beside those of a protocol."""
+
+
+def _asked(story: Story) -> list[tuple[str, str]]:
+    """Protocols with the ways to normalise."""
+    return [(protocol, n) for protocol in story.protocols for n in story.normalise]
+
+
+def _heads(story: Story, *, across: bool) -> tuple[list[str], list[tuple[str, int]], Iterable[int]]:
+    """Head, what stands over it, and the columns of numbers."""
+    if across:
+        several = len(story.normalise) > 1
+        names = [f"{protocol}, normalise = {n}" if several else protocol for protocol, n in _asked(story)]
+        return [f"{story.model} with", *names], [("", 1), ("Protocol", len(names))], ()
+    head = [*_FACTS, *(figures.modality_label(m) for m in story.modalities)]
+    return head, [("", 4), (f"{story.model} with", len(story.modalities))], range(3, len(head))
+
+
+_FACTS = ("Protocol", "Held out (proved)", "Audit", "Chance")
+
+
+def _protocols_down(story: Story, level: str) -> Iterable[str]:
+    for protocol, n in _asked(story):
+        found = {m: r for m in story.modalities if (r := story.find(protocol, n, m, level=level))}
+        if found:
+            r = next(iter(found.values()))
+            sub = [_tested(r), *([f"normalise = {n}"] if len(story.normalise) > 1 else [])]
+            name = escape(protocol) + "".join(f'<span class="sub">{escape(s)}</span>' for s in sub)
+            cells = [_cell(story, found.get(m)) for m in story.modalities]
+            numeric = range(3, 4 + len(cells))
+            yield row(Markup(name), *_facts(story, protocol, r), *cells, numeric=numeric)
+
+
+def _streams_down(story: Story, level: str) -> Iterable[str]:
+    asked = _asked(story)
+    first = [_first(story, protocol, n, level) for protocol, n in asked]
+    yield row("Tested", *(r and _tested(r) for r in first))
+    facts = [_facts(story, p, r) if r else [None] * 3 for (p, _), r in zip(asked, first, strict=True)]
+    for name, cells in zip(_FACTS[1:], zip(*facts, strict=True), strict=True):
+        yield row(name, *cells)
+    for m in story.modalities:
+        found = [story.find(protocol, n, m, level=level) for protocol, n in asked]
+        if any(found):
+            yield row(figures.modality_label(m), *(_cell(story, r) for r in found))
+
+
+def _first(story: Story, protocol: str, n: str, level: str) -> Mapping[str, Any] | None:
+    """The result of the first set of streams that has one."""
+    found = (story.find(protocol, n, m, level=level) for m in story.modalities)
+    return next((r for r in found if r), None)
+
+
+def _tested(r: Mapping[str, Any]) -> str:
+    return count(r["n"], r["level"])
+
+
+def _facts(story: Story, protocol: str, r: Mapping[str, Any]) -> list[Any]:
+    """What a protocol holds out, its audit, and chance."""
     proved = words.claims(r["held_out"])
     permuted = r["controls"]["permuted"]
     return [
-        Markup(f"{escape(protocol)}" + "".join(f'<span class="sub">{escape(s)}</span>' for s in sub)),
         Markup(" ".join(tag(c, "good") for c in proved)) if proved else tag("nothing", "bad"),
-        tag("leaks", "bad") if leaks else tag("clean", "good"),
+        tag("leaks", "bad") if story.leaks(protocol) else tag("clean", "good"),
         Markup(
             f"{percent(r['chance']['uniform'])}"
             f'<span class="sub">commonest {percent(r["chance"]["majority"])}</span>'
