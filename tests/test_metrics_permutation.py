@@ -157,3 +157,26 @@ def test_holm_by_hand() -> None:
     np.testing.assert_allclose(holm([0.04, 0.01, 0.02, 0.5]), [0.08, 0.04, 0.06, 0.5])
     np.testing.assert_allclose(holm([0.5, 0.6]), [1.0, 1.0])
     assert holm([]).shape == (0,)
+
+
+def test_an_inflated_variance_makes_t_smaller_and_not_those_it_is_compared_with() -> None:
+    x = np.random.default_rng(3).normal(size=(9, 12)) + 0.8
+    plain, less = cluster_test(x), cluster_test(x, inflation=9 / 8)
+    np.testing.assert_allclose(less.t, plain.t * np.sqrt(8 / 9), rtol=1e-12)
+    assert less.p >= plain.p
+    assert less.threshold == plain.threshold
+
+
+def test_courses_less_their_mean_are_tested_at_their_level() -> None:
+    """Each of eight compares its course at a moment of its own with the others' mean there: 1000 tests."""
+    rng = np.random.default_rng(4)
+    n, found = 8, []
+    for _ in range(1000):
+        # course of each person (columns) at the moment of each (rows)
+        x = rng.normal(size=(n, n, 1))
+        x -= x.mean(axis=1, keepdims=True)
+        share = np.where(np.eye(n, dtype=bool), 1.0, -1 / (n - 1))
+        parts = np.einsum("eo,eot->ot", share, x)
+        found.append(cluster_test(parts, inflation=n / (n - 1), n_permutations=256).p <= 0.05)
+    # 5 % of 1000, within 3.3 standard errors of 0.7 %
+    assert 0.027 <= np.mean(found) <= 0.073

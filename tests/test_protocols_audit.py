@@ -273,6 +273,18 @@ def test_the_same_event_on_both_sides() -> None:
     assert ("trial_622", "event") in kinds(run.audit(), "leak")
 
 
+def test_trials_made_of_the_same_event() -> None:
+    # each trial's features are made of events of its own, until two have one in common
+    run = Run("trial_622")
+    run.samples["events"] = [[f"{trial}e1", f"{trial}e2"] for trial in run.samples["trial"]]
+    assert run.audit().verdict == "clean"
+    trained, tested = (run.row(run.fold()[p]["trials"][0] + "/0") for p in ("train", "test"))
+    run.samples.at[trained, "events"] = [run.samples.at[tested, "events"][1]]
+    report = run.audit()
+    assert kinds(report, "leak") == {("trial_622", "event")}
+    assert "event" not in report.proven["trial_622"]
+
+
 def test_spans_that_overlap_in_time() -> None:
     run = Run("trial_622")
     trained, tested = (run.row(run.fold()[p]["trials"][0] + "/0") for p in ("train", "test"))

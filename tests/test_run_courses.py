@@ -12,6 +12,7 @@ import pytest
 from mien import datasets, simulate
 from mien.core import Recording, Span, Stream
 from mien.run.association import Association, Moment, association, moments
+from mien.run.clip_control import Showing, showings
 from mien.run.clocks import align_all
 from mien.run.courses import PER_SECOND, Series, courses, known_measures, unit_of
 from mien.timeline import array_stream
@@ -133,6 +134,38 @@ def test_only_what_is_around_events_is_read_and_little_at_a_time(monkeypatch: py
     assert max(s.duration for s in read) <= 120 + 2 * 12 + 8
 
 
+def test_the_same_moments_of_other_peoples_clips_are_read_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clip that began at 30 s for one and at 150 s for the other, and a clip of no event."""
+    read: list[tuple[str, Span]] = []
+    real = Stream.read
+
+    def told(stream: Stream, span: Span | None = None) -> object:
+        assert span is not None
+        read.append((stream.channels[0], span))
+        return real(stream, span)
+
+    monkeypatch.setattr(Stream, "read", told)
+    people = [recording(replace(brain(jump=200.0), channels=(*"abcd",)), name="r")]
+    people.append(recording(replace(brain(jump=200.0), channels=(*"efgh",)), name="q"))
+    event = replace(at(50.0), stimulus="film", begin=30.0)
+    shown = [
+        Showing(recording=r, subject=s, stimulus=c, start=t)
+        for r, s, c, t in (("r", "s", "film", 30.0), ("q", "o", "film", 150.0), ("q", "o", "other", 300.0))
+    ]
+    made = courses(people, [event], measures=("alpha",), window=WINDOW, shown=shown)["alpha"]
+    assert set(made) == {"r", "q"}
+    np.testing.assert_allclose(np.asarray(made["q"][0]) - 120, made["r"][0], atol=1e-9)
+    assert [round(s.start) for name, s in read if name == "e"] == [164]
+    assert sum(s.duration for _, s in read) < 40
+    assert set(courses(people, [event], measures=("alpha",), window=WINDOW)["alpha"]) == {"r"}
+    # many moments, all over the recording: no more than two minutes at a time
+    read.clear()
+    many = [replace(at(30.0 + k), stimulus="film", begin=30.0) for k in range(0, 250, 7)]
+    courses(people, many, measures=("alpha",), window=WINDOW, shown=shown)
+    assert {name for name, _ in read} == {"a", "e"}
+    assert max(s.duration for _, s in read) <= 120 + 2 * 12 + 8
+
+
 @pytest.mark.parametrize("time", [1.0, 419.0])
 def test_events_at_the_ends_have_what_is_recorded(time: float) -> None:
     made = courses(
@@ -168,9 +201,11 @@ def around_expressions(root: Path, *, measures: tuple[str, ...]) -> Association:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # planted faults
         recordings, _ = align_all(datasets.load("mmme", root))
-    events = moments(recordings, label="emotion3")
-    made = courses(recordings, events, measures=measures, window=WINDOW)
-    return association(made, events, window=WINDOW, baseline=BASELINE, rate=PER_SECOND)
+    events, shown = moments(recordings, label="emotion3"), showings(recordings)
+    made = courses(recordings, events, measures=measures, window=WINDOW, shown=shown)
+    found = association(made, events, shown=shown, window=WINDOW, baseline=BASELINE, rate=PER_SECOND)
+    assert found.arrays["n_left_out"].sum() < 0.1 * found.arrays["n_events"].sum()
+    return found
 
 
 def least_p(found: Association) -> dict[tuple[str, str], float]:
@@ -207,54 +242,81 @@ def test_what_is_planted_in_files_is_found_and_nothing_where_nothing_is(tmp_path
     # a planted response of 0.35 µS, and a heart that slows by 4 a minute
     assert made[1.0]["eda_phasic", "micro"] <= 0.05
     assert made[1.0]["heart_rate", "micro"] <= 0.05
-    # micro, macro and their difference of three measures; chance finds three or more of nine in 0.8 % of all
-    # cases. Emotions are left out: each comes from two clips, which everybody saw
-    kinds = [p for (_, contrast), p in made[0.0].items() if contrast in ("micro", "macro", "micro - macro")]
-    assert len(kinds) == 9
-    assert sum(p <= 0.05 for p in kinds) <= 2
+    # kinds and their difference, three classes and each against the others, of three measures; were they
+    # independent, chance would find five or more of 27 in 1.2 % of all cases
+    assert len(made[0.0]) == 27
+    assert sum(p <= 0.05 for p in made[0.0].values()) <= 4
+
+
+Made = tuple[dict[str, dict[str, Series]], list[Moment], list[Showing]]
+
+
+def bodies(seed: int, *, effect: float) -> Made:
+    """Heart and skin of ten made-up people as they are, without files, and when they saw what."""
+    from mien.signal import electrodermal
+    from mien.simulate import _mmme_plan
+    from mien.simulate._mes_plan import EMOTIONS
+    from mien.simulate._mmme_body import GRID_RATE, draw_body
+
+    study = _mmme_plan.draw(seed, subjects=10, clips=21, events_per_clip=1.2, seconds=20.0, effect=effect)
+    plan = study.brain
+    starts = plan.starts().astype(float)
+    series: dict[str, dict[str, Series]] = {"heart_rate": {}, "eda_phasic": {}, "eda_tonic": {}}
+    events, shown = [], []
+    for s in range(10):
+        drawn, who = draw_body(study, s), {"recording": f"r{s}", "subject": f"s{s}"}
+        beats = drawn.beats
+        series["heart_rate"][f"r{s}"] = (beats[1:] + beats[:-1]) / 2, 60 / np.diff(beats)
+        skin = electrodermal.take_apart(1e-6 * drawn.eda, GRID_RATE)
+        times = drawn.grid[0] + np.arange(len(skin.phasic)) / skin.rate
+        series["eda_phasic"][f"r{s}"] = times, skin.phasic
+        series["eda_tonic"][f"r{s}"] = times, skin.tonic
+        shown += [Showing(stimulus=f"c{c}", start=float(t), **who) for c, t in enumerate(starts)]
+        events += [
+            Moment(
+                time=float(starts[e.clip] + e.apex), kind="micro" if e.micro else "macro",
+                label=EMOTIONS[plan.emotions[e.clip]], stimulus=f"c{e.clip}", begin=float(starts[e.clip]),
+                **who,
+            )
+            for e in plan.of(s)
+        ]  # fmt: skip
+    return series, events, shown
+
+
+def outcome(made: Made, *, controlled: bool, seed: int) -> dict[tuple[str, str], float]:
+    series, events, shown = made
+    options = {"window": WINDOW, "baseline": BASELINE, "rate": PER_SECOND, "n_permutations": 500}
+    return least_p(association(series, events, shown=shown if controlled else None, seed=seed, **options))
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_false_positives_of_bodies_without_effect() -> None:
-    """Thirty sets of ten bodies whose levels step with each clip, in the same way for all of them."""
-    from mien.signal import electrodermal
-    from mien.simulate import _mmme_plan
-    from mien.simulate._mmme_body import GRID_RATE, draw_body
-
-    found: list[float] = []
+    """Thirty sets of ten bodies whose levels step with each clip, in the same way for all of them: every
+    emotion comes from three clips."""
+    found: dict[str, list[float]] = {}
+    alone: list[float] = []
     for seed in range(30):
-        study = _mmme_plan.draw(
-            4000 + seed, subjects=10, clips=21, events_per_clip=1.2, seconds=20.0, effect=0.0
-        )
-        plan = study.brain
-        series: dict[str, dict[str, Series]] = {"heart_rate": {}, "eda_phasic": {}}
-        events = []
-        for s in range(10):
-            drawn = draw_body(study, s)
-            beats = drawn.beats
-            series["heart_rate"][f"r{s}"] = (beats[1:] + beats[:-1]) / 2, 60 / np.diff(beats)
-            skin = electrodermal.take_apart(1e-6 * drawn.eda, GRID_RATE)
-            times = drawn.grid[0] + np.arange(len(skin.phasic)) / skin.rate
-            series["eda_phasic"][f"r{s}"] = times, skin.phasic
-            events += [
-                Moment(
-                    recording=f"r{s}", subject=f"s{s}", time=float(plan.starts()[e.clip] + e.apex),
-                    kind="micro" if e.micro else "macro",
-                )
-                for e in plan.of(s)
-            ]  # fmt: skip
-        found += least_p(
-            association(
-                series,
-                events,
-                window=WINDOW,
-                baseline=BASELINE,
-                rate=PER_SECOND,
-                n_permutations=500,
-                seed=seed,
-            )
-        ).values()
-    assert len(found) == 30 * 2 * 3
-    # 180 tests at 5 %, of which those of one set are not independent
-    assert np.mean(np.array(found) <= 0.05) <= 0.08
+        made = bodies(4000 + seed, effect=0.0)
+        for (measure, _), p in outcome(made, controlled=True, seed=seed).items():
+            found.setdefault(measure, []).append(p)
+        skin = ({"eda_tonic": made[0]["eda_tonic"]}, *made[1:])
+        alone += [p for (_, c), p in outcome(skin, controlled=False, seed=seed).items() if "micro" not in c]
+    assert {k: len(v) for k, v in found.items()} == dict.fromkeys(
+        ("heart_rate", "eda_phasic", "eda_tonic"), 30 * 17
+    )
+    # 510 tests at 5 % of each measure, of which those of one set are not independent
+    for measure, p in found.items():
+        assert np.mean(np.array(p) <= 0.05) <= 0.08, measure
+    # compared with nobody: 15 % of 200 other sets
+    assert np.mean(np.array(alone) <= 0.05) > 0.08
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_answers_of_bodies_are_found_beside_what_clips_do() -> None:
+    """Heart and skin answer micro- and macro-expressions alike: found in nine of ten sets or more."""
+    p = [outcome(bodies(4100 + seed, effect=1.0), controlled=True, seed=seed) for seed in range(20)]
+    for measure in ("heart_rate", "eda_phasic"):
+        for kind in ("micro", "macro"):
+            assert np.mean([one[measure, kind] <= 0.05 for one in p]) >= 0.9, (measure, kind)

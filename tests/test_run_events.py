@@ -182,7 +182,6 @@ def test_samples_of_a_study():
         ({"of": "event"}, {"cut": "end:0"}, r"features\.eeg\.cut: cut 'end:0' is none of"),
         ({"of": "event"}, {"cut": "apex:-4"}, r"features\.eeg\.cut: cut 'apex:-4' is none of"),
         ({"of": "trial"}, {"cut": "apex:8"}, r"features\.eeg\.cut is for events; whole trials have"),
-        ({"of": "trial", "kinds": ["micro"]}, {}, "kinds chooses among events"),
         ({"of": "event"}, {"luminance": True}, r"features\.eeg\.luminance is for windows of whole clips"),
     ],
 )

@@ -149,6 +149,7 @@ def test_associations_of_few_people_are_listed_and_not_tested(run: Path) -> None
     assert set(table["measure"]) == {"heart_rate", "eda_phasic", "alpha"}
     assert {"micro", "macro", "micro - macro", "negative", "positive - others"} <= set(table["contrast"])
     assert table["note"].str.startswith("not tested").all()
+    assert set(table["control"]) == {"clip"}
     assert table[table["contrast"] == "micro"]["n_subjects"].tolist() == [SUBJECTS] * 3
     with np.load(run / "figures" / "association.npz") as arrays:
         assert arrays["units"].tolist() == ["1/min", "µS", "dB"]

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mien.core import InputError
-from mien.signal.event_locked import event_locked, group_means
+from mien.signal.event_locked import event_locked
 
 
 def test_a_straight_line_stays_one() -> None:
@@ -81,11 +81,3 @@ def test_only_the_distance_to_the_event_counts(seed: int, shift: float) -> None:
 def test_what_cannot_be_cut(arguments: tuple, options: dict, message: str) -> None:
     with pytest.raises(InputError, match=message):
         event_locked(*arguments, **options)
-
-
-def test_means_by_group_leave_out_pieces_with_holes() -> None:
-    pieces = np.array([[1.0, 2.0], [3.0, 4.0], [np.nan, 0.0], [5.0, 6.0], [np.nan, 1.0]])
-    means, names, counts = group_means(pieces, ["b", "b", "b", "a", "c"])
-    assert names.tolist() == ["a", "b"]
-    assert counts.tolist() == [1, 2]
-    assert means.tolist() == [[5, 6], [2, 3]]

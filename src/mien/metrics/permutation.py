@@ -69,6 +69,7 @@ def cluster_test(
     *,
     tail: Literal[-1, 0, 1] = 0,
     entry: float = 0.05,
+    inflation: float = 1.0,
     n_permutations: int = 2000,
     seed: int = 0,
 ) -> ClusterTest:
@@ -90,6 +91,9 @@ def cluster_test(
         1 or -1: only means above or below zero; 0: both.
     entry
         Level at which a moment enters a cluster (two-sided where ``tail`` is 0), by the t distribution.
+    inflation
+        Variance of the mean of the courses, in units of what it would be were they independent; 1 where they
+        are, and more where the mean of all of them was taken off before. t is divided by its root.
     n_permutations
         Flips, the true signs among them; where there are no more ways than that, all of them are taken.
     seed
@@ -110,7 +114,7 @@ def cluster_test(
         )
     signs = _signs(n, n_permutations, seed)
     threshold = _threshold(entry, n - 1, tail)
-    t = _t_values(x, np.ones((1, n)))[0]
+    t = _t_values(x, np.ones((1, n)))[0] / np.sqrt(inflation)
     start, stop, mass = _clusters(t, threshold, tail)
     rows = max(1, _BLOCK // x.shape[1])
     heaviest = np.concatenate(

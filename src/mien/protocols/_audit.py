@@ -98,6 +98,7 @@ def audit(
     notes = Notes()
     for protocol, folds in run.protocols.items():
         _check_overlaps(run, protocol, folds, notes)
+        _check_made_of(run, protocol, folds, notes)
         _check_time(run, protocol, folds, notes)
         _check_clip_lookup(run, protocol, folds, notes)
         _check_reach(run, protocol, folds, features, notes)
@@ -154,6 +155,20 @@ def _check_overlaps(run: RunContent, protocol: str, folds: Sequence[Fold], notes
                 hit = _shared(run.codes[kind], fold.test, part)
                 if hit.any():
                     notes.add(found_as, protocol, f"{where} has the same {kind}", _case(run, fold, hit))
+
+
+def _check_made_of(run: RunContent, protocol: str, folds: Sequence[Fold], notes: Notes) -> None:
+    """An event belongs to one trial; features of two samples must not be made of the same one."""
+    at, events = run.made_of
+    if not len(at):
+        return
+    for fold in folds:
+        seen = (fold.train | fold.val)[at]
+        hit = np.zeros(len(run.ids), np.bool_)
+        hit[at[_shared(events, fold.test[at], seen)]] = True
+        if hit.any():
+            text = "tested samples are made of events that training or validation samples are made of too"
+            notes.add("event", protocol, text, _case(run, fold, hit))
 
 
 def _promised(protocol: str) -> set[str]:

@@ -63,6 +63,18 @@ class RunContent:
         return {name: pd.factorize(values)[0] for name, values in keys.items()}
 
     @cached_property
+    def made_of(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Sample by sample the events that a trial's features were made of (column ``events``): positions of
+        the samples, and numbers of the events."""
+        import pandas as pd
+
+        if "events" not in self.samples:
+            return np.empty(0, np.int64), np.empty(0, np.int64)
+        each = [list(events) for events in self.samples["events"]]
+        at = np.repeat(np.arange(len(each)), [len(events) for events in each])
+        return at, pd.factorize(np.array([e for events in each for e in events], object))[0]
+
+    @cached_property
     def label(self) -> NDArray[np.int64]:
         return whole_numbers(self.samples["label"])
 

@@ -43,6 +43,7 @@ def courses(
     columns = min(2, len(measures))
     figure, axes = _axes(len(measures), height=2.5, columns=columns)
     lags = arrays["lags"]
+    what = "more than others" if "clip" in arrays.get("control", ()) else "change"
     look = {names[c]: (_COLOURS[i % 6], _DASHES[i // 6 % 3]) for i, c in enumerate(lines)}
     for m, (axis, measure) in enumerate(zip(axes, measures, strict=True)):
         for c in lines:
@@ -58,7 +59,7 @@ def courses(
         _bars(axis, [r for r in found if r["p"] <= SHOWN], [names[c] for c in own], look)
         unit = str(arrays["units"][m])
         axis.set_title(measure.replace("_", " "))
-        axis.set_ylabel(f"change ({unit})" if unit else "change")
+        axis.set_ylabel(f"{what} ({unit})" if unit else what)
         axis.set_xlabel("time from the apex (s)")
         axis.set_xlim(lags[0], lags[-1])
         _grid(axis)

@@ -139,15 +139,23 @@ def write_text(path: Path, text: str) -> Path:
     return write_whole(path, (text.rstrip("\n") + "\n").encode())
 
 
+_UNEQUAL = 1.5
+"""From how many times its fair share the commonest class of whole trials has, UAR is what counts."""
+
+
 def headline(run: Run) -> str:
     """The score that controls, oracle and figures are about.
 
-    Accuracy for a study of windows; UAR for a study of events, where naming the commonest class is right most
-    of the time. Where a class has no event at all UAR does not exist, and it is accuracy again.
+    Accuracy for a study of windows; UAR for a study of events, where naming the commonest class is right
+    most of the time, and for one of whole trials whose classes are as unequal (:data:`_UNEQUAL`). Where a
+    class has no event at all UAR does not exist, and it is accuracy again.
     """
-    if not run.by_event:
-        return "accuracy"
     label = run.predictions["label"].to_numpy(np.int64)
+    if not run.by_event:
+        commonest = np.bincount(label[label >= 0]).max(initial=0) / max(len(label), 1)
+        unequal = commonest * len(run.classes) > _UNEQUAL
+        if run.record.get("level") != "trial" or not unequal:
+            return "accuracy"
     key = list(GROUP)
     every = run.predictions.assign(label=label).groupby([*key, "control"])["label"].nunique()
     return "uar" if (every == len(run.classes)).all() else "accuracy"
@@ -358,7 +366,7 @@ def _oracle(run: Run, key: Mapping[str, str], *, level: str, metric: str) -> dic
     found = levels.get(level)
     if not found or found.get(metric) is None or not math.isfinite(found[metric]):
         return None
-    if level != "event":
+    if level != "event" and metric == "accuracy":
         return {"kind": kind, "value": found["accuracy"], "se": found["se"]}
     return {
         "kind": kind,

@@ -18,12 +18,25 @@ COLUMNS = (
     *("measure", "unit", "contrast", "n_subjects", "n_events", "cluster", "start", "stop", "mass", "mean"),
     *("p", "p_corrected", "note"),
 )
-"""Columns of the table."""
+"""Columns of the table. Folders of earlier versions lack ``control``, which was ``none``."""
 _NEEDED = ("lags", "measures", "units", "contrasts", "groups", "mean", "low", "high")
 _CAPTION = {
     "kind": "Mean over subjects, each the mean of its events, the mean of the time before the event taken "
-    "off; band: 95 % interval at each single moment. ",
+    "off{control}; band: 95 % interval at each single moment. ",
     "label": "The same for each emotion, micro- and macro-expressions together. ",
+}
+_CONTROL = {
+    "clip": "Compared with other people (control: clip): from what a person does around an expression, the "
+    "mean of the others who saw the same clip is taken off, at the same moment of it, whether they show an "
+    "expression there or not. So what a clip does to everybody does not count; what is left goes with the "
+    "expression.",
+    "none": "Compared with nobody (control: none): what a clip does to everybody at a moment when many show "
+    "an expression counts as well, most of all for single emotions, which come from few clips.",
+}
+_CAUSE = {
+    "clip": "A clip can bring about the expression and the bodily change alike in those whom it moves: an "
+    "association is no cause.",
+    "none": "Clips bring about expressions and bodily changes alike: an association is no cause.",
 }
 _BARS = (
     "Bars: clusters with p up to 5 %, in the colour of their condition (against zero, or against the other "
@@ -40,6 +53,14 @@ def association(folder: str | Path) -> str:
         {str(k): v for k, v in row.items()} for row in _csv(path / TABLE, columns=COLUMNS).to_dict("records")
     ]
     arrays = _npz(path / ARRAYS)
+    found = {r.get("control", "none") for r in rows}
+    if not found <= set(_CONTROL):
+        raise InputError(
+            f"control is {', '.join(sorted(found - set(_CONTROL)))}",
+            file=path / TABLE,
+            expected=" or ".join(_CONTROL),
+            remedy="make the association again",
+        )
     lacking = [name for name in _NEEDED if name not in arrays]
     if lacking:
         raise InputError(
@@ -51,14 +72,17 @@ def association(folder: str | Path) -> str:
 def section(rows: Sequence[Mapping[str, Any]], arrays: Mapping[str, NDArray[Any]]) -> str:
     """The same of a table, its cells text, and of the arrays of :class:`mien.run.association.Association`."""
     clusters = drawing.rows_with_clusters(rows)
+    control = next((str(r["control"]) for r in rows if "control" in r), "none")
+    taken = ", and the mean of other people at the same moments of the same clips" * (control == "clip")
     return (
-        paragraph(_sentence(rows, clusters))
+        paragraph(_sentence(rows, clusters) + _too_few(rows, arrays))
+        + paragraph(_CONTROL[control] + _left_out(arrays))
         + "".join(
             figure(
                 drawing.courses(arrays, clusters, group=group),
                 name=f"association-{group}",
                 alt="Course of each measure around the apex, by condition, with clusters that differ.",
-                caption=_CAPTION[group] + _BARS,
+                caption=_CAPTION[group].format(control=taken) + _BARS,
             )
             for group in ("kind", "label")
             if drawing.finite(arrays, group)
@@ -67,8 +91,7 @@ def section(rows: Sequence[Mapping[str, Any]], arrays: Mapping[str, NDArray[Any]
         + paragraph(
             "Tests flip the signs of whole subjects and compare the heaviest cluster, so that p of a cluster "
             "holds over all moments; corrected: over all measures and contrasts as well (Holm). A cluster "
-            "says that there is a difference, not exactly from when to when. Clips bring about expressions "
-            "and bodily changes alike: an association is no cause.",
+            "says that there is a difference, not exactly from when to when. " + _CAUSE[control],
             kind="note",
         )
     )
@@ -82,13 +105,30 @@ def _sentence(rows: Sequence[Mapping[str, Any]], clusters: Sequence[Mapping[str,
     return (
         f"{len(tests)} tests of what measures do around the apex. {len(single)} have a cluster with p up to "
         f"5 %, where chance alone gives {expected:.1f}; {len(good)} after correction for all of them."
-        + _too_few(rows, n_tests=len(tests))
     )
 
 
-def _too_few(rows: Sequence[Mapping[str, Any]], *, n_tests: int) -> str:
+def _left_out(arrays: Mapping[str, NDArray[Any]]) -> str:
+    """How many events had too few others to compare them with."""
+    if "n_left_out" not in arrays:
+        return ""
+    kinds = [
+        c
+        for c, (name, group) in enumerate(zip(arrays["contrasts"], arrays["groups"], strict=True))
+        if group == "kind" and " - " not in str(name)
+    ]
+    most = int(arrays["n_left_out"][:, kinds].sum(axis=1).max(initial=0))
+    if not most:
+        return ""
+    return f" Up to {most} expressions of a measure are left out: fewer than three others have values there."
+
+
+def _too_few(rows: Sequence[Mapping[str, Any]], arrays: Mapping[str, NDArray[Any]]) -> str:
     """That nothing can be left after correction, where signs can be flipped in too few ways."""
+    n_tests = len({(r["measure"], r["contrast"]) for r in rows if r["p"] != ""})
     most = max((int(r["n_subjects"]) for r in rows if r["p"] != ""), default=0)
+    if most and "n_people" in arrays:
+        most = int(arrays["n_people"].max())
     least = 2.0 ** (1 - most)
     if not most or n_tests * least <= drawing.SHOWN:
         return ""

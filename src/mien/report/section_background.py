@@ -43,7 +43,8 @@ def controls(story: Story) -> str:
             else ""
         )
     )
-    columns = _ORACLE_COLUMNS["event" if story.run.by_event else "trial"]
+    level = "event" if story.run.by_event else "trial"
+    columns = _ORACLE_COLUMNS[level, story.metric if level == "trial" else "uar"]
     kinds = [k for k in _ORACLE_KINDS if k in known] + sorted(set(known) - set(_ORACLE_KINDS))
     body = [
         row(
@@ -60,10 +61,11 @@ def controls(story: Story) -> str:
 
 _ORACLE_KINDS = ("inductive", "subject_known", "stimulus_known")
 _ORACLE_COLUMNS = {
-    "trial": {("trial", "accuracy"): "By trial (%)", ("window", "accuracy"): "By window (%)"},
-    "event": {("event", "uar"): "UAR by event (%)", ("event", "accuracy"): "Accuracy by event (%)"},
+    ("trial", "accuracy"): {("trial", "accuracy"): "By trial (%)", ("window", "accuracy"): "By window (%)"},
+    ("trial", "uar"): {("trial", "uar"): "UAR by trial (%)", ("trial", "accuracy"): "Accuracy by trial (%)"},
+    ("event", "uar"): {("event", "uar"): "UAR by event (%)", ("event", "accuracy"): "Accuracy by event (%)"},
 }
-"""Columns of the table of oracles: level and score."""
+"""What is classified and its main score to the columns of the table of oracles: level and score."""
 
 
 def _oracle_pair(found: Mapping[str, Any] | None, score: str) -> str:

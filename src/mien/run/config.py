@@ -96,15 +96,16 @@ class CleanPart(_Part):
 
 
 class SamplesPart(_Part):
-    """``[samples]``: what is classified, windows of trials, whole trials, or events, and which events."""
+    """``[samples]``: what is classified, windows of trials, whole trials, or events, and which events are
+    classified, or make a trial's face."""
 
     of: Literal["window", "trial", "event"] = "window"
     kinds: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
 
     @model_validator(mode="after")
     def _consistent(self) -> SamplesPart:
-        if self.kinds is not None and self.of != "event":
-            raise ValueError('kinds chooses among events; add of = "event"')
+        if self.kinds is not None and self.of == "window":
+            raise ValueError('kinds chooses among events; add of = "event", or of = "trial"')
         return self
 
 
@@ -176,6 +177,7 @@ class AssociationPart(_Part):
     label: str | None = None
     window: tuple[float, float] = (-4.0, 10.0)
     baseline: tuple[float, float] = (-4.0, -1.0)
+    control: Literal["clip", "none"] = "clip"
     n_permutations: int = Field(default=5000, ge=100)
 
     @model_validator(mode="after")
@@ -242,13 +244,14 @@ class Study(_Part):
                 raise ValueError(f"{where} names one thing twice")
         if self.samples.of != "window" and (off := [s for s, f in self.features.items() if f.luminance]):
             raise ValueError(f"features.{off[0]}.luminance is for windows of whole clips")
-        if self.samples.of == "window" and (named := [s for s, f in self.features.items() if f.cut]):
+        cut = {stream: part.cut for stream, part in self.features.items() if part.cut is not None}
+        if self.samples.of == "window" and (named := [s for s, c in cut.items() if not cuts.of_windows(c)]):
             raise ValueError(f'features.{named[0]}.cut is for events; add [samples] with of = "event"')
         if self.samples.of == "trial":
-            for stream, part in self.features.items():
-                if part.cut is not None and not cuts.of_trials(part.cut):
+            for stream, chosen in cut.items():
+                if not cuts.of_trials(chosen):
                     raise ValueError(
-                        f'features.{stream}.cut is for events; whole trials have "trial", "end:40"'
+                        f'features.{stream}.cut is for events; whole trials have "trial", "end:40", "rest-3"'
                     )
         if self.association is not None and self.samples.of != "event":
             raise ValueError('association is of coded events; add [samples] with of = "event"')
@@ -441,6 +444,15 @@ def _check_names(study: Study, file: str | Path) -> None:
                 file=file,
                 expected='features of raw gaze, for example eye = { name = "eye33", luminance = true }',
                 remedy=f"leave luminance out of features.{stream}",
+            )
+    if study.samples.of == "trial" and study.samples.kinds is not None:
+        names = [part.name for part in study.features.values()]
+        if not any(features.reads(name) == "clip" for name in names):
+            raise InputError(
+                f"samples.kinds is about expressions, and no feature is made of them: {', '.join(names)}",
+                file=file,
+                expected='with of = "trial" a feature of frames, for example me = "flow"',
+                remedy="leave kinds out",
             )
     for key in ("seed", "threads"):
         if key in study.train:

@@ -18,6 +18,7 @@ from mien.features._body_all import CHANNELS
 from mien.features._body_tracks import measure_names
 from mien.features.power_sequence import BANDS
 from mien.run.association import Moment, Series
+from mien.run.clip_control import Showing, matched
 
 Floats = NDArray[np.float64]
 BRAIN = ("eeg", "raw_eeg")
@@ -64,13 +65,15 @@ def courses(
     *,
     measures: Sequence[str],
     window: tuple[float, float],
+    shown: Sequence[Showing] = (),
     regions: Mapping[str, Sequence[str]] | None = None,
     body: Mapping[str, Any] | None = None,
     workers: int = 1,
 ) -> dict[str, dict[str, Series]]:
     """Courses of measures around events, for :func:`mien.run.association.association`.
 
-    Only what lies around events is read, at most two minutes at a time.
+    Only what lies around events, and around what they are compared with, is read, at most two minutes at a
+    time.
 
     Parameters
     ----------
@@ -84,6 +87,9 @@ def courses(
         baseline.
     window
         First and last second around an event.
+    shown
+        Clips shown to all, for a control by clip (:mod:`mien.run.clip_control`): courses are made around the
+        same moments of the same clips, too, of everybody who saw them.
     regions
         Name to EEG channels: a band has a course for each of them (``"alpha left"``). None: one, of all.
     body
@@ -99,8 +105,10 @@ def courses(
     own: dict[str, list[float]] = {}
     for event in events:
         own.setdefault(event.recording, []).append(event.time)
+    for name, (_, times, _) in matched(events, shown).items():
+        own.setdefault(name, []).extend(times.tolist())
     bands = {m: BANDS[m] for m in measures if m in BANDS}
-    tasks = [(r, _stretches(own[r.id], window)) for r in recordings if r.id in own]
+    tasks = [(r, _stretches(own[r.id], window)) for r in recordings if own.get(r.id)]
     make = partial(
         _of_recording,
         bands=bands,

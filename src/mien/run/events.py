@@ -13,7 +13,12 @@ from mien.run.cuts import by_event
 
 
 def choose_events(
-    recordings: Sequence[Recording], kinds: Sequence[str] | None, *, name: str, root: str | Path
+    recordings: Sequence[Recording],
+    kinds: Sequence[str] | None,
+    *,
+    name: str,
+    root: str | Path,
+    remedy: str = "classify windows of its trials instead",
 ) -> list[Recording]:
     """The recordings with their events in place of trials: of some kinds, or of all (None).
 
@@ -24,9 +29,7 @@ def choose_events(
     """
     there = sorted({e.kind for r in recordings for e in r.events if e.id is not None})
     if not there:
-        raise InputError(
-            f"{name} has no coded event", file=root, remedy="classify windows of its trials instead"
-        )
+        raise InputError(f"{name} has no coded event", file=root, remedy=remedy)
     wanted = kinds or tuple(there)
     for kind in wanted:
         if kind not in there:

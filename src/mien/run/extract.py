@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +47,8 @@ class FeatureSpec:
     stream
         Stream of the recordings; default: the one that the feature reads.
     cut
-        What is read of a signal around an event (:mod:`mien.run.cuts`); default: by the recipe.
+        What is read of a signal around an event (:mod:`mien.run.cuts`); default: by the recipe. Frames are
+        always those of the event: features of clips are the same, and stored once, whatever it says.
     """
 
     modality: str
@@ -61,9 +64,10 @@ class FeatureSpec:
         if "modality" in options:
             options["modality"] = self.modality
         stream = self.stream or features.stream_name(self.name, **_chooses_stream(self.name, options))
+        cut = None if features.reads(self.name) == "clip" else self.cut
         return FeatureSpec(
             modality=self.modality, name=self.name, recipe=self.recipe, options=options, stream=stream,
-            cut=self.cut or cuts.DEFAULT[self.recipe],
+            cut=cut or cuts.DEFAULT[self.recipe],
         )  # fmt: skip
 
     @property
@@ -161,11 +165,12 @@ class Stored(Mapping[tuple[str, str], Features]):
 
 @dataclass(frozen=True, kw_only=True)
 class _Fault:
-    """An error of one job, in a form that passes between processes."""
+    """An error of one job, or (``kept``) a warning, in a form that passes between processes."""
 
     modality: str
     trial: str
     text: str
+    kept: bool = False
 
 
 def extract(
@@ -212,8 +217,12 @@ def extract(
     if progress is not None:
         progress(done, total, "features")
     failed = set()
+    warned: dict[tuple[str, str], list[str]] = {}
     for text, made, faults in _results(_tasks(todo), store, workers):
         for fault in faults:
+            if fault.kept:
+                warned.setdefault((fault.modality, fault.text), []).append(fault.trial)
+                continue
             error = InputError(f"{fault.modality} features of trial {fault.trial}: {fault.text}")
             if on_fault is None:
                 raise error
@@ -222,10 +231,18 @@ def extract(
         done += made
         if progress is not None:
             progress(done, total, text)
+    for (modality, said), trials in sorted(warned.items()):
+        warnings.warn(f"{modality} features of {_few(trials)}: {said}", features.FeatureWarning, stacklevel=2)
     if todo:
         store.index()
     wanted = {(job.spec.modality, job.trial.id): job.parts for job in jobs}
     return Stored(store, {key: parts for key, parts in wanted.items() if key not in failed})
+
+
+def _few(trials: Iterable[str]) -> str:
+    """The first three by name, and how many more."""
+    names = sorted(set(trials))
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def compute_from(spec: FeatureSpec, read: features.Input) -> Features:
@@ -397,12 +414,20 @@ def _run(task: list[_Job], store: Store) -> list[_Fault]:
     read: tuple[tuple[str, str, Span, str], Any] | None = None
     with threadpool_limits(1):  # one thread each: the same bytes and no crowding for any number of workers
         for job in task:
-            try:
-                if read is None or read[0] != job.key:
-                    read = (job.key, job.read(store))
-                made = job.make(read[1])
-            except MienError as fault:
-                faults.append(_Fault(modality=job.spec.modality, trial=job.trial.id, text=str(fault)))
-            else:
-                store.put(job.parts, made)
+            of_job = partial(_Fault, modality=job.spec.modality, trial=job.trial.id)
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always", features.FeatureWarning)
+                try:
+                    if read is None or read[0] != job.key:
+                        read = (job.key, job.read(store))
+                    made = job.make(read[1])
+                except MienError as fault:
+                    faults.append(of_job(text=str(fault)))
+                else:
+                    store.put(job.parts, made)
+            for one in caught:
+                if issubclass(one.category, features.FeatureWarning):
+                    faults.append(of_job(text=str(one.message), kept=True))
+                else:
+                    warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
     return faults

@@ -104,6 +104,9 @@ def write_features(
             }
             if own:
                 write_npz(folder / f"{subject}.npz", {trial: f.values for trial, f in own.items()})
+        of_spec = [key for key in made if key[0] == spec.modality]
+        if of_spec and not any(made[key].n_windows for key in of_spec):
+            faults.append(f"{spec.modality} {spec.name}: no trial is as long as one window")
         written.append(f"{spec.modality} {spec.name} ({spec.recipe}): {folder}")
         for r in recordings:
             for t in r.trials:

@@ -72,8 +72,9 @@ def given(recording: str | Path, meta: Mapping[str, Any]) -> Iterator[Given]:
         dataset=meta["dataset"],
         cleaning=meta.get("cleaning") or (),
     ) as one:
+        whole = meta.get("samples", {}).get("of") == "trial"
         yield Given(
-            recordings=[one.recording],
+            recordings=[cuts.by_trial(one.recording) if whole else one.recording],
             faults=[],
             meta={**meta, "streams": [stream], "features": {stream: part.model_dump(mode="json")}},
             warnings=(*one.warnings, *warnings),

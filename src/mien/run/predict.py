@@ -21,6 +21,7 @@ from mien.run.fold_values import without_light
 from mien.run.given import Given, given
 from mien.run.prepare import dropped_clip, spec_of
 from mien.run.recording import is_recording
+from mien.run.trials import Made, OfTrials, expressions, of_expressions
 
 _MADE_UP = "the model has seen made-up data only: its output says nothing about people"
 _FAR, _MANY = 4.0, 0.05
@@ -145,15 +146,21 @@ def _write_page(
 
 def _features(
     recordings: Sequence[Recording], meta: Mapping[str, Any], state: Mapping[str, Any]
-) -> tuple[dict[tuple[str, str], Features], list[dict[str, Any]]]:
+) -> tuple[Made, list[dict[str, Any]]]:
     """Features of every clip and stream, and the clips that could not be used."""
+    samples = meta.get("samples", {})
+    whole = samples.get("of") == "trial"
+    events = expressions(recordings, samples.get("kinds")) if whole else []
     made: dict[tuple[str, str], Features] = {}
+    by_event: dict[tuple[str, str], Features] = {}
     faults = []
     for stream in meta["streams"]:
         spec = spec_of(stream, FeaturePart.model_validate(meta["features"][stream])).resolved()
         reads = features.reads(spec.name)
         expected = {k: tuple(v) for k, v in meta["axes"][stream] if k != "window"}
-        for recording in recordings:
+        averaged = whole and of_expressions(spec.name)
+        target = by_event if averaged else made
+        for recording in events if averaged else recordings:
             source = recording.streams.get(str(spec.stream))
             for trial in recording.trials if source is not None else ():
                 if source is None or not cuts.recorded(source, spec.cut, trial, reads=reads):
@@ -174,15 +181,15 @@ def _features(
                             f"the {stream} features have other axes than those the model was trained on",
                             expected=", ".join(f"{len(v)} {k}" for k, v in expected.items()),
                         )
-                    made[stream, trial.id] = found
+                    target[stream, trial.id] = found
                 except MienError as fault:
                     faults.append(dropped_clip(stream, trial, str(fault)))
-    return made, faults
+    of_trials = OfTrials(made, by_event, events)
+    faults += [dropped_clip(stream, piece, "not valid") for stream, piece in of_trials.unusable]
+    return of_trials, faults
 
 
-def _table(
-    made: Mapping[tuple[str, str], Features], recordings: Sequence[Recording], meta: Mapping[str, Any]
-) -> tuple[Table, list[str]]:
+def _table(made: Made, recordings: Sequence[Recording], meta: Mapping[str, Any]) -> tuple[Table, list[str]]:
     there = [s for s in meta["streams"] if any(key[0] == s for key in made)]
     notes = [f"no {s} in this recording: predicted without it" for s in meta["streams"] if s not in there]
     trials = [t for r in recordings for t in r.trials]
@@ -195,6 +202,9 @@ def _table(
     if not len(table):
         raise InputError(f"no {what} of any clip can be used")
     size = {s: int(np.prod([len(v) for _, v in meta["axes"][s]])) for s in meta["streams"]}
+    for stream in there:
+        if table.inputs[stream].shape[1] != size[stream]:
+            raise _other_length(stream, table.axes[stream], dict(meta["axes"][stream]), what)
     full = Table(
         samples=table.samples,
         inputs={
@@ -206,6 +216,18 @@ def _table(
         intensity=table.intensity,
     )
     return full, notes
+
+
+def _other_length(
+    stream: str, found: Mapping[str, Sequence[str]], known: Mapping[str, Sequence[str]], what: str
+) -> InputError:
+    """That samples of several windows have not as many as the model learnt from."""
+    here, there = (len(axes.get("window", ("0",))) for axes in (found, known))
+    return InputError(
+        f"{here} windows of {stream} a {what}, and the model learnt from {there}",
+        expected=f"{what}s as long as those that it was trained on",
+        remedy='train a model with a cut of one length, for example cut = "end:40"',
+    )
 
 
 def _predict(

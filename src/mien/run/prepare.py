@@ -20,18 +20,20 @@ from mien.datasets import DatasetWarning, Fault
 from mien.run import bags
 from mien.run.association import association, moments
 from mien.run.cleaning import CLEANED, RAW, CleanedRecordings, clean_recordings, summary, write_pages
+from mien.run.clip_control import showings
 from mien.run.clocks import align_all, clocks_to_json, markers_to_json
 from mien.run.config import FeaturePart, Study
 from mien.run.courses import BODY_OPTIONS, PER_SECOND, courses, unit_of
 from mien.run.cuts import by_trial
 from mien.run.events import choose_events, events_frame
-from mien.run.extract import FeatureSpec, Stored, extract, settle
+from mien.run.extract import FeatureSpec, extract, settle
 from mien.run.files import write_json, write_parquet
 from mien.run.labels import is_nominal, labelled
 from mien.run.luminance import prepare_folds
 from mien.run.packed import on_disk, save_table
 from mien.run.selection import select
 from mien.run.store import Store
+from mien.run.trials import Made, OfTrials, of_expressions
 from mien.run.truth import read_truth
 from mien.signal.cleaning import Step
 
@@ -65,12 +67,13 @@ def prepare(out: Path, plan: Study, *, store: Path, workers: int, tell: Progress
         recordings, faults = list(cleaned.recordings), [*faults, *cleaned.faults]
         write_pages(cleaned, out / "cleaning")
         write_json(work / "cleaning.json", summary(cleaned))
+    uncut = recordings
     if plan.samples.of == "trial":
         recordings = [by_trial(recording) for recording in recordings]
     if plan.samples.of == "event":
         recordings = choose_events(recordings, plan.samples.kinds, name=plan.data.name, root=plan.data.root)
     _warn_of_bands(specs, recordings)
-    _associate(out, plan, recordings, workers=workers, tell=tell)
+    _associate(out, plan, uncut, workers=workers, tell=tell)
     dropped = [dropped_file(fault, plan.data.root) for fault in faults if fault.severity == "left out"]
     policy = plan.label_policy
     if policy is not None and (plan.policy is not None or not is_nominal(recordings, plan.label)):
@@ -78,6 +81,7 @@ def prepare(out: Path, plan: Study, *, store: Path, workers: int, tell: Progress
         dropped += unlabelled
         write_json(work / "labels.json", told)
     made, unusable = extract_features(plan, recordings, store, workers=workers, tell=tell)
+    used = made.used if isinstance(made, OfTrials) else None
     dropped += unusable
     trials = [t for r in recordings for t in r.trials]
     classes = class_names(trials, plan.label)
@@ -124,7 +128,7 @@ def prepare(out: Path, plan: Study, *, store: Path, workers: int, tell: Progress
     write_json(work / "classes.json", list(classes))
     write_json(work / _CHOSEN, _chosen_options(specs, recordings))
     write_json(out / "splits.json", protocols.splits_to_json(splits, table.samples))
-    write_parquet(out / "samples.parquet", _samples_frame(table, recordings, selected))
+    write_parquet(out / "samples.parquet", _samples_frame(table, recordings, selected, used=used))
     if plan.samples.of == "event":
         write_parquet(out / "events.parquet", events_frame(table, recordings))
     if clocks := clocks_to_json(recordings):
@@ -138,12 +142,13 @@ def prepare(out: Path, plan: Study, *, store: Path, workers: int, tell: Progress
 def _associate(
     out: Path, plan: Study, recordings: Sequence[Recording], *, workers: int, tell: Progress
 ) -> None:
-    """``association.csv`` and its arrays, where the study asks for them."""
+    """``association.csv`` and its arrays, where the study asks for them; of recordings with whole trials."""
     part = plan.association
     if part is None:
         return
     tell("association", 0, 1, "around expressions")
     events = moments(recordings, label=part.label or plan.label)
+    shown = showings(recordings) if part.control == "clip" else None
     own = (f.options for f in plan.features.values() if f.name in ("body_sequence", "body_windows"))
     body = {k: v for k, v in next(own, {}).items() if k in BODY_OPTIONS}
     made = courses(
@@ -151,6 +156,7 @@ def _associate(
         events,
         measures=part.measures,
         window=part.window,
+        shown=shown or (),
         regions=part.regions or None,
         body=body,
         workers=workers,
@@ -158,6 +164,7 @@ def _associate(
     found = association(
         made,
         events,
+        shown=shown,
         units={name: unit_of(name) for name in made},
         window=part.window,
         baseline=part.baseline,
@@ -343,17 +350,50 @@ def extract_features(
     *,
     workers: int,
     tell: Progress,
-) -> tuple[Stored, list[dict[str, Any]]]:
-    """Features of every stream a study uses, and the trials that could not be used, for ``dropped.csv``."""
+) -> tuple[Made, list[dict[str, Any]]]:
+    """Features of every stream a study uses, and the trials that could not be used, for ``dropped.csv``.
+
+    Of whole trials, those of frames are made of the coded expressions of each (:mod:`mien.run.trials`).
+    """
+    specs = [spec_of(s, plan.features[s]) for s in plan.streams]
+    frames = [s for s in specs if plan.samples.of == "trial" and of_expressions(s.name)]
+    whole = [s for s in specs if s not in frames]
+    made, unusable = _extracted(whole, recordings, store, workers=workers, tell=tell)
+    if not frames:
+        return made, unusable
+    events = choose_events(
+        recordings,
+        plan.samples.kinds,
+        name=plan.data.name,
+        root=plan.data.root,
+        remedy=f"leave out {' and '.join(s.modality for s in frames)}, made of the frames of events",
+    )
+    by_event, faults = _extracted(frames, events, store, workers=workers, tell=tell)
+    of_trials = OfTrials(made, by_event, events)
+    invalid = [dropped_clip(stream, piece, "not valid") for stream, piece in of_trials.unusable]
+    return of_trials, [*unusable, *faults, *invalid]
+
+
+def _extracted(
+    specs: Sequence[FeatureSpec],
+    recordings: Sequence[Recording],
+    store: Path,
+    *,
+    workers: int,
+    tell: Progress,
+) -> tuple[Made, list[dict[str, Any]]]:
+    """Features of the recordings' trials or events, and those that could not be used."""
     trials = {t.id: t for r in recordings for t in r.trials}
     found: dict[tuple[str, str], str] = {}
+    if not specs:
+        return {}, []
 
     def fault(stream: str, trial: str, error: InputError) -> None:
         found[stream, trial] = str(error)
 
     made = extract(
         recordings,
-        [spec_of(s, plan.features[s]) for s in plan.streams],
+        specs,
         Store(store),
         workers=workers,
         progress=lambda done, total, text: tell("features", done, total, text),
@@ -361,10 +401,10 @@ def extract_features(
     )
     # workers report faults in any order
     unusable = [
-        dropped_clip(s, trial, found[s, name])
-        for s in plan.streams
+        dropped_clip(s.modality, trial, found[s.modality, name])
+        for s in specs
         for name, trial in trials.items()
-        if (s, name) in found
+        if (s.modality, name) in found
     ]
     return made, unusable
 
@@ -395,7 +435,13 @@ def rule_of(plan: Study, name: str) -> protocols.Rule:
     return protocols.create(name, **plan.protocol.options.get(name, {}))
 
 
-def _samples_frame(table: Table, recordings: Iterable[Recording], selected: NDArray[np.bool_]) -> Any:
+def _samples_frame(
+    table: Table,
+    recordings: Iterable[Recording],
+    selected: NDArray[np.bool_],
+    *,
+    used: Mapping[tuple[str, str], Sequence[str]] | None = None,
+) -> Any:
     import pandas as pd
 
     recording_of = {(t.part_of or t).id: t.recording for r in recordings for t in r.trials}
@@ -414,6 +460,10 @@ def _samples_frame(table: Table, recordings: Iterable[Recording], selected: NDAr
         "intensity": table.intensity,
         "selected": selected,
     }
+    if used is not None:
+        columns["events"] = [
+            list(dict.fromkeys(e for name in table.inputs for e in used.get((name, s.id), ()))) for s in rows
+        ]
     for name in table.inputs:
         columns[f"present_{name}"] = table.present[name]
         columns[f"content_{name}"] = [
@@ -472,8 +522,8 @@ def dropped_file(fault: Fault, root: str | Path) -> dict[str, Any]:
 
 
 def dropped_clip(stream: str, trial: Trial, reason: str) -> dict[str, Any]:
-    """A stream of a trial that could not be read or computed."""
-    what = f"{stream} of a trial"
+    """A stream of a trial, or of an event, that could not be read or computed."""
+    what = f"{stream} of {'a trial' if trial.event is None else 'an event'}"
     return {"what": what, "id": trial.id, "subject": trial.subject, "reason": reason, "count": 1}
 
 

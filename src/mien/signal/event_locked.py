@@ -114,32 +114,3 @@ def _mean(values: Array) -> Array:
     total = np.where(there, values, 0.0).sum(axis=-1)
     out: Array = np.where(count > 0, total / np.maximum(count, 1), np.nan)
     return out
-
-
-def group_means(pieces: ArrayLike, groups: ArrayLike) -> tuple[Array, NDArray[np.generic], NDArray[np.intp]]:
-    """The mean piece of every group, such as a subject: each of its pieces counts once.
-
-    Pieces with a NaN anywhere are left out: a mean over other events at every moment would step.
-
-    Parameters
-    ----------
-    pieces
-        (events, times).
-    groups
-        (events,) to whom each belongs.
-
-    Returns
-    -------
-    means
-        (groups, times).
-    names
-        (groups,) sorted; groups without a whole piece are not in it.
-    counts
-        (groups,) how many pieces were averaged.
-    """
-    values, owner = np.asarray(pieces, dtype=np.float64), np.asarray(groups)
-    whole = np.isfinite(values).all(axis=1)
-    names, place, counts = np.unique(owner[whole], return_inverse=True, return_counts=True)
-    total = np.zeros((len(names), values.shape[1]))
-    np.add.at(total, place, values[whole])
-    return total / counts[:, None], names, counts

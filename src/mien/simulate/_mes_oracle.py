@@ -12,6 +12,8 @@ classes were equally likely; the emotions within a class keep their shares.
 * ``eeg+me``: both; given the emotion they are independent. An event whose EEG is missing is judged by the
   face.
 
+What is scored are events at both levels; :mod:`mien.simulate._mes_trials` scores whole trials.
+
 Kinds: ``inductive`` (subject and clip are new), ``subject_known`` (the subject's offset is given: the match
 for ``normalise = "subject"``), ``stimulus_known`` (offset given, and the list of all clips with emotion,
 fingerprint, drift and gaze, though not which of them is on: explains plain leave-one-subject-out, never a
@@ -22,6 +24,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +39,17 @@ MODALITIES = ("eeg", "me", "eeg+me")
 LEVELS = ("event", "clip")
 _TIE = 9
 """Decimals of a log-likelihood: where all classes are equally likely, no rounding error decides."""
+
+
+class Case(Protocol):
+    """What is judged: an expression, or a clip that somebody watched."""
+
+    @property
+    def subject(self) -> int: ...
+    @property
+    def clip(self) -> int: ...
+    @property
+    def emotion(self) -> int: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,18 +78,21 @@ def face_log_likelihood(plan: Plan) -> NDArray[np.float64]:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Seen:
-    """What the EEG shows of some events for equally many seconds: levels and intensity."""
+    """What the EEG shows of some events or trials for equally many seconds: levels and intensity."""
 
     rows: NDArray[np.int64]
     z: NDArray[np.float64]
     intensity: NDArray[np.float64]
 
 
-def see(plan: Plan, level: str) -> list[Seen]:
-    """Events whose EEG is there, grouped by the number of seconds; ``z`` without offset and emotion."""
+def see(plan: Plan, level: str, *, cases: Sequence[Case] | None = None) -> list[Seen]:
+    """Events whose EEG is there, grouped by the number of seconds; ``z`` without offset and emotion.
+
+    ``cases`` are looked at in place of the plan's events; those without an apex at level ``clip``.
+    """
     parts: dict[int, list[tuple[int, NDArray[np.float64], NDArray[np.float64]]]] = {}
     known: dict[tuple[int, int], tuple[NDArray[np.float64], NDArray[np.float64]]] = {}
-    for i, e in enumerate(plan.events):
+    for i, e in enumerate(plan.events if cases is None else cases):
         if e.clip >= plan.eeg_stop[e.subject]:
             continue
         key = (e.subject, e.clip)
@@ -84,7 +101,7 @@ def see(plan: Plan, level: str) -> list[Seen]:
             rest = plan.levels(*key)[half:-half] - plan.emotion(*key) - plan.offset[e.subject]
             known[key] = rest, plan.intensity(*key)
         z, intensity = known[key]
-        if level == "event":
+        if isinstance(e, Expression) and level == "event":
             first = int(np.clip(round(e.apex - plan_.APEX_SECONDS / 2), 0, len(z) - plan_.APEX_SECONDS))
             z, intensity = (x[first : first + plan_.APEX_SECONDS] for x in (z, intensity))
         parts.setdefault(len(z), []).append((i, z, intensity))
@@ -99,10 +116,16 @@ def see(plan: Plan, level: str) -> list[Seen]:
 
 
 def signal_terms(
-    plan: Plan, seen: list[Seen], *, kind: str = "subject_known", gain: float
+    plan: Plan,
+    seen: list[Seen],
+    *,
+    kind: str = "subject_known",
+    gain: float,
+    cases: Sequence[Case] | None = None,
 ) -> NDArray[np.float64]:
     """Log-likelihood (events, emotions) of what a plan's sources showed, or (events, clips) for
-    ``stimulus_known``; 0 where there is nothing."""
+    ``stimulus_known``; 0 where there is nothing. ``cases`` as for :func:`see`."""
+    of: Sequence[Case] = plan.events if cases is None else cases
     known_clip = kind == "stimulus_known"
     constant = {
         "inductive": plan_.OFFSET_SD**2 + plan_.FINGERPRINT_SD**2,
@@ -110,9 +133,9 @@ def signal_terms(
         "stimulus_known": 0.0,
     }[kind]
     emotional = np.flatnonzero(plan.emotions >= 0)
-    out = np.zeros((len(plan.events), len(emotional) if known_clip else len(EMOTIONS)))
-    truth = np.array([e.emotion for e in plan.events])
-    subject = np.array([e.subject for e in plan.events])
+    out = np.zeros((len(of), len(emotional) if known_clip else len(EMOTIONS)))
+    truth = np.array([e.emotion for e in of])
+    subject = np.array([e.subject for e in of])
     for part in seen:
         n = part.z.shape[1]
         lag = np.abs(np.subtract.outer(np.arange(n), np.arange(n)))
@@ -139,7 +162,7 @@ def signal_terms(
     return out
 
 
-def _behaviour_terms(plan: Plan) -> NDArray[np.float64]:
+def behaviour_terms(plan: Plan) -> NDArray[np.float64]:
     """(events, emotional clips): how likely drift and gaze of each event are, given the clip."""
     emotional = np.flatnonzero(plan.emotions >= 0)
     seen = np.array([[*e.drift, *e.gaze] for e in plan.events]).reshape(len(plan.events), 6)
@@ -165,14 +188,17 @@ def combined(
 ) -> NDArray[np.float64]:
     """(events, emotions), up to a constant: the face, where asked for, and every set of sources there is."""
     by_face = face_log_likelihood(plan) if face else np.zeros((len(plan.events), len(EMOTIONS)))
-    emotions = plan.emotions[plan.emotions >= 0]
-    by_clip = by_face if kind != "stimulus_known" else by_face[:, emotions]
+    if kind != "stimulus_known":
+        return by_face + sum(signal_terms(own, seen, kind=kind, gain=own.gain) for own, seen in signals)
+    by_clip = by_face[:, plan.emotions[plan.emotions >= 0]]
     for own, seen in signals:
         by_clip = by_clip + signal_terms(own, seen, kind=kind, gain=own.gain)
-    if kind != "stimulus_known":
-        return by_clip
-    if face:
-        by_clip = by_clip + _behaviour_terms(plan)
+    return over_clips(plan, by_clip + behaviour_terms(plan) if face else by_clip)
+
+
+def over_clips(plan: Plan, by_clip: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(cases, emotions) from (cases, emotional clips): the mean likelihood over the clips of an emotion."""
+    emotions = plan.emotions[plan.emotions >= 0]
     return _average(by_clip, [np.flatnonzero(emotions == k) for k in range(len(EMOTIONS))])
 
 
@@ -206,11 +232,17 @@ def decide(
 
 
 def judge(
-    plan: Plan, decided: NDArray[np.int64], *, classes: int, rows: NDArray[np.int64] | None = None
+    plan: Plan,
+    decided: NDArray[np.int64],
+    *,
+    classes: int,
+    rows: NDArray[np.int64] | None = None,
+    cases: Sequence[Case] | None = None,
 ) -> Score:
-    """Mean recall of some decisions, over the classes that occur."""
-    rows = np.arange(len(plan.events)) if rows is None else rows
-    events = [plan.events[i] for i in rows]
+    """Mean recall of some decisions, over the classes that occur; ``cases`` as for :func:`see`."""
+    of: Sequence[Case] = plan.events if cases is None else cases
+    rows = np.arange(len(of)) if rows is None else rows
+    events = [of[i] for i in rows]
     truth = np.array([e.emotion for e in events], dtype=np.int64)
     truth = truth if classes == len(EMOTIONS) else plan_.CLASS_OF[truth]
     right = (decided[rows] == truth).astype(float)
@@ -232,13 +264,13 @@ def judge(
     )
 
 
-def _few(events: list[Expression]) -> float:
+def _few(events: Sequence[Case]) -> float:
     """What the errors about the mean of few clips fall short by: the root of clips / (clips - 1)."""
     clips = len({e.clip for e in events})
     return float(np.sqrt(clips / max(clips - 1, 1)))
 
 
-def _standard_error(residual: NDArray[np.float64], events: Sequence[Expression]) -> float:
+def _standard_error(residual: NDArray[np.float64], events: Sequence[Case]) -> float:
     """Clustered by subject and by clip, as for :mod:`mien.simulate._oracle`."""
     variance = 0.0
     for key, sign in (("subject", 1), ("clip", 1), ("both", -1)):
@@ -292,11 +324,30 @@ def gain_for(reached: Callable[[float], float], target: float) -> float:
 
 
 def table(plan: Plan, *, classes: int) -> dict[str, object]:
-    """All oracles of a number of classes as plain data: ``[kind][modalities][level]`` to a :class:`Score`."""
+    """All oracles of a number of classes as plain data: ``[kind][modalities][level]`` to a :class:`Score`;
+    level ``trial`` beside those of events."""
+    from mien.simulate import _mes_trials
+
     seen = {level: see(plan, level) for level in LEVELS}
 
     def one(kind: str, modality: str, level: str) -> dict[str, float]:
         found = score(plan, kind=kind, modality=modality, level=level, classes=classes, seen=seen[level])
         return vars(found) if found.n else {}
 
-    return {k: {m: {level: one(k, m, level) for level in LEVELS} for m in MODALITIES} for k in KINDS}
+    watched = _mes_trials.watch(plan)
+    own = {"eeg": (plan, watched)}
+    trial = {
+        (k, m): _mes_trials.plain(
+            plan,
+            [own[s] for s in m.split("+") if s in own],
+            face="me" in m,
+            kind=k,
+            classes=classes,
+        )
+        for k in KINDS
+        for m in MODALITIES
+    }
+    return {
+        k: {m: {level: one(k, m, level) for level in LEVELS} | {"trial": trial[k, m]} for m in MODALITIES}
+        for k in KINDS
+    }

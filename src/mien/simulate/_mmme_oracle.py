@@ -3,7 +3,8 @@
 As in :mod:`mien.simulate._mes_oracle`: it is scored on the data set's own expressions by the mean recall over
 classes, sees the action units that show (``vision``), and the hidden sources of brain (``eeg``) and body
 (``body``) themselves in the eight seconds around the apex (level ``event``) or in the whole clip (level
-``clip``). Given the emotion the three are independent, so their log-likelihoods add up."""
+``clip``). Given the emotion the three are independent, so their log-likelihoods add up. Whole trials are
+scored by :mod:`mien.simulate._mes_trials` (level ``trial`` of :func:`table`)."""
 
 from __future__ import annotations
 
@@ -12,8 +13,9 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.simulate import _mes_oracle
+from mien.simulate import _mes_oracle, _mes_trials
 from mien.simulate._mes_oracle import KINDS, LEVELS, Score, Seen
+from mien.simulate._mes_plan import Plan
 from mien.simulate._mmme_plan import GAIN_OVER_FACE, Study
 
 SINGLES = ("vision", "eeg", "body")
@@ -24,17 +26,19 @@ STREAMS = {"vision": "me", "eeg": "eeg", "body": "body"}
 All = dict[tuple[str, str], list[Seen]]
 
 
+def _plans(study: Study) -> dict[str, Plan]:
+    return {"eeg": study.brain, "body": study.body}
+
+
 def see(study: Study) -> All:
     """What brain and body show, by modality and level."""
-    plans = {"eeg": study.brain, "body": study.body}
-    return {(m, level): _mes_oracle.see(plan, level) for m, plan in plans.items() for level in LEVELS}
+    return {(m, level): _mes_oracle.see(plan, level) for m, plan in _plans(study).items() for level in LEVELS}
 
 
 def log_likelihood(study: Study, seen: All, *, kind: str, modality: str, level: str) -> NDArray[np.float64]:
     """(events, emotions), up to a constant for each event."""
     parts = modality.split("+")
-    plans = {"eeg": study.brain, "body": study.body}
-    signals = [(plan, seen[m, level]) for m, plan in plans.items() if m in parts]
+    signals = [(plan, seen[m, level]) for m, plan in _plans(study).items() if m in parts]
     return _mes_oracle.combined(study.brain, signals, face="vision" in parts, kind=kind)
 
 
@@ -72,14 +76,29 @@ def calibrate(study: Study) -> float:
 
 
 def table(study: Study, *, classes: int, seen: All | None = None) -> dict[str, dict[str, dict[str, object]]]:
-    """All oracles of a number of classes as plain data: ``[kind][modalities][level]`` to a score."""
+    """All oracles of a number of classes as plain data: ``[kind][modalities][level]`` to a score; level
+    ``trial`` beside those of events."""
     seen = see(study) if seen is None else seen
+    watched = {m: (plan, _mes_trials.watch(plan)) for m, plan in _plans(study).items()}
 
-    def one(kind: str, modality: str, level: str) -> dict[str, float]:
+    def one(kind: str, modality: str, level: str) -> object:
         found = score(study, kind=kind, modality=modality, level=level, classes=classes, seen=seen)
         return vars(found) if found.n else {}
 
-    return {k: {m: {level: one(k, m, level) for level in LEVELS} for m in MODALITIES} for k in KINDS}
+    def by_trial(kind: str, modality: str) -> object:
+        parts = modality.split("+")
+        return _mes_trials.plain(
+            study.brain,
+            [watched[m] for m in parts if m in watched],
+            face="vision" in parts,
+            kind=kind,
+            classes=classes,
+        )
+
+    return {
+        k: {m: {level: one(k, m, level) for level in LEVELS} | {"trial": by_trial(k, m)} for m in MODALITIES}
+        for k in KINDS
+    }
 
 
 def by_stream(found: dict[str, dict[str, dict[str, object]]]) -> dict[str, dict[str, dict[str, object]]]:
