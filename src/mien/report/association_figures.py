@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.report.figures import _COLOURS, INK, RULE, _axes, _grid, _legend_below, _line, _styled
+from mien.report.drawing import COLOURS, INK, RULE, grid_lines, legend_below, line_key, styled, subplots
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -19,7 +19,7 @@ SHOWN = 0.05
 """Clusters up to this p are marked."""
 
 
-@_styled
+@styled
 def courses(
     arrays: Mapping[str, NDArray[Any]], clusters: Sequence[Mapping[str, Any]], *, group: str
 ) -> Figure:
@@ -41,10 +41,10 @@ def courses(
     lines = [c for c in own if " - " not in names[c]]
     measures = [str(m) for m in arrays["measures"]]
     columns = min(2, len(measures))
-    figure, axes = _axes(len(measures), height=2.5, columns=columns)
+    figure, axes = subplots(len(measures), height=2.5, columns=columns)
     lags = arrays["lags"]
     what = "more than others" if "clip" in arrays.get("control", ()) else "change"
-    look = {names[c]: (_COLOURS[i % 6], _DASHES[i // 6 % 3]) for i, c in enumerate(lines)}
+    look = {names[c]: (COLOURS[i % 6], _DASHES[i // 6 % 3]) for i, c in enumerate(lines)}
     for m, (axis, measure) in enumerate(zip(axes, measures, strict=True)):
         for c in lines:
             colour, dash = look[names[c]]
@@ -62,10 +62,10 @@ def courses(
         axis.set_ylabel(f"{what} ({unit})" if unit else what)
         axis.set_xlabel("time from the apex (s)")
         axis.set_xlim(lags[0], lags[-1])
-        _grid(axis)
-    handles = [_line(colour, name, ls=dash, lw=1.5) for name, (colour, dash) in look.items()]
-    handles += [_line(INK, names[c], lw=3) for c in own if c not in lines and group == "kind"]
-    _legend_below(figure, handles)
+        grid_lines(axis)
+    handles = [line_key(colour, name, ls=dash, lw=1.5) for name, (colour, dash) in look.items()]
+    handles += [line_key(INK, names[c], lw=3) for c in own if c not in lines and group == "kind"]
+    legend_below(figure, handles)
     return figure
 
 

@@ -9,19 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.report.bag_examples import BagExample, Bags
-from mien.report.figures import (
-    _COLOURS,
+from mien.report.drawing import (
+    COLOURS,
     GREY,
     INK,
     PALE,
     RULE,
     WIDTH,
-    _axes,
-    _grid,
-    _legend_below,
-    _line,
-    _patch,
-    _styled,
+    grid_lines,
+    legend_below,
+    line_key,
+    patch_key,
+    styled,
+    subplots,
 )
 
 if TYPE_CHECKING:
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 
 SIDE = 64
 """Largest height and width of a picture on the page, in pixels."""
-CHOSEN, WEIGHT, SHOWN = _COLOURS[1], _COLOURS[0], "#1f6f5c"
+CHOSEN, WEIGHT, SHOWN = COLOURS[1], COLOURS[0], "#1f6f5c"
 _TEXT, _GAP, _BAR = 2.7, 0.08, 0.46
 """In widths of an instance: the text at the left, what lies between two instances, the bars."""
 
 
-@_styled
+@styled
 def strips(examples: Sequence[BagExample], *, classes: Sequence[str]) -> Figure:
     """A row for each bag: its instances with their weights, those that were chosen in a frame.
 
@@ -45,7 +45,7 @@ def strips(examples: Sequence[BagExample], *, classes: Sequence[str]) -> Figure:
     pictured = examples[0].pictures is not None
     height = (1.0 if pictured else 0.0) + _BAR + 0.42
     scale = WIDTH / (n + _TEXT)
-    figure, (axis,) = _axes(1, height=scale * height * len(examples) + 0.35)
+    figure, (axis,) = subplots(1, height=scale * height * len(examples) + 0.35)
     top = max(float(e.attention.max()) for e in examples) or 1.0
     for row, example in enumerate(examples):
         base = -height * (row + 1) + 0.42
@@ -56,12 +56,12 @@ def strips(examples: Sequence[BagExample], *, classes: Sequence[str]) -> Figure:
     axis.set_aspect("equal")
     axis.set_axis_off()
     handles = [
-        _patch(CHOSEN, "weight of a chosen instance"),
-        _patch(WEIGHT, "of another"),
+        patch_key(CHOSEN, "weight of a chosen instance"),
+        patch_key(WEIGHT, "of another"),
     ]
     if any(e.shown is not None for e in examples):
-        handles.append(_line(SHOWN, "shows an expression (made-up data)", marker="o", ls="none", ms=5))
-    _legend_below(figure, handles)
+        handles.append(line_key(SHOWN, "shows an expression (made-up data)", marker="o", ls="none", ms=5))
+    legend_below(figure, handles)
     return figure
 
 
@@ -130,7 +130,7 @@ def _smaller(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BOX))
 
 
-@_styled
+@styled
 def shares(bags: Bags) -> Figure:
     """Mean weight by place in the bag and by rank, and how often each place was chosen."""
     panels: list[tuple[str, str, NDArray[np.float64], str, float | None]] = [
@@ -142,7 +142,7 @@ def shares(bags: Bags) -> Figure:
     if bags.chosen is not None:
         even_chosen = float(bags.chosen.sum()) / n
         panels.append(("How often chosen", "place in the bag", bags.chosen, CHOSEN, even_chosen))
-    figure, axes = _axes(len(panels), height=2.2, columns=len(panels))
+    figure, axes = subplots(len(panels), height=2.2, columns=len(panels))
     for axis, (title, what, values, colour, line) in zip(axes, panels, strict=True):
         x = np.arange(1, n + 1)
         axis.bar(x, 100 * values, 0.8, color=colour, zorder=2)
@@ -152,10 +152,10 @@ def shares(bags: Bags) -> Figure:
         axis.set_xticks(x if n <= 12 else x[:: -(-n // 10)])
         axis.tick_params(axis="x", length=0)
         axis.set_ylim(0, max(float(100 * values.max()) * 1.12, 1e-9))
-        _grid(axis)
+        grid_lines(axis)
     axes[0].set_ylabel("mean share (%)")
     if bags.chosen is not None:
         axes[2].set_ylabel("share of bags (%)")
-    handles: list[Any] = [_line(INK, "all alike", ls=(0, (4, 2)), lw=0.9)]
-    _legend_below(figure, handles)
+    handles: list[Any] = [line_key(INK, "all alike", ls=(0, (4, 2)), lw=0.9)]
+    legend_below(figure, handles)
     return figure

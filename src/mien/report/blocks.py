@@ -9,7 +9,7 @@ from importlib.resources import files
 from string import Template
 from typing import TYPE_CHECKING, Any
 
-from mien.report import figures
+from mien.report import drawing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -95,12 +95,12 @@ def prose(text: str) -> Markup:
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text)))
 
 
-def figure(drawing: Figure | None, *, name: str, alt: str, caption: str) -> str:
+def figure(drawn: Figure | None, *, name: str, alt: str, caption: str) -> str:
     """A figure with its caption, or nothing."""
-    if drawing is None:
+    if drawn is None:
         return ""
-    drawn = figures.svg(drawing, name=name, alt=alt)
-    return f"<figure>\n{drawn}\n<figcaption>{prose(caption)}</figcaption>\n</figure>"
+    picture = drawing.svg(drawn, name=name, alt=alt)
+    return f"<figure>\n{picture}\n<figcaption>{prose(caption)}</figcaption>\n</figure>"
 
 
 def text_of(value: Any) -> str:

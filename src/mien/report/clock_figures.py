@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from mien.report.figures import _COLOURS, _MARKERS, GREY, RULE, _axes, _grid, _legend_below, _line, _styled
+from mien.report.drawing import (
+    COLOURS,
+    GREY,
+    MARKERS,
+    RULE,
+    grid_lines,
+    legend_below,
+    line_key,
+    styled,
+    subplots,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,11 +30,11 @@ LIMIT_MS = 100.0
 """Half a micro-expression."""
 
 
-@_styled
+@styled
 def residuals(devices: Devices) -> Figure:
     """By how much each device says later than the reference, over time; triggers it lost are crosses."""
     names = list(dict.fromkeys(d["clock"] for d in devices))
-    figure, (axis,) = _axes(1, height=2.7)
+    figure, (axis,) = subplots(1, height=2.7)
     for i, name in enumerate(names):
         colour, marker = _look(i)
         own = [d for d in devices if d["clock"] == name]
@@ -44,17 +54,17 @@ def residuals(devices: Devices) -> Figure:
     axis.set_ylim(low - 0.12 * (high - low), high)
     axis.set_xlabel("time on the recording clock (min)")
     axis.set_ylabel("says later by (ms)")
-    _grid(axis)
+    grid_lines(axis)
     looks = [(name, *_look(i)) for i, name in enumerate(names)]
-    _legend_below(figure, [_line(c, name, marker=m, ls="none", ms=4) for name, c, m in looks])
+    legend_below(figure, [line_key(c, name, marker=m, ls="none", ms=4) for name, c, m in looks])
     return figure
 
 
-@_styled
+@styled
 def offsets(devices: Devices) -> Figure:
     """Offset and drift of every recording's devices."""
     names = list(dict.fromkeys(d["clock"] for d in devices))
-    figure, (offset, drift) = _axes(2, height=0.8 + 0.35 * len(names), columns=2)
+    figure, (offset, drift) = subplots(2, height=0.8 + 0.35 * len(names), columns=2)
     for axis, key in ((offset, "offset_s"), (drift, "drift_ppm")):
         _by_device(axis, devices, names, key)
     low, high = offset.get_xlim()
@@ -71,7 +81,7 @@ def offsets(devices: Devices) -> Figure:
 
 
 def _look(i: int) -> tuple[str, str]:
-    return _COLOURS[i % len(_COLOURS)], _MARKERS[i % len(_MARKERS)]
+    return COLOURS[i % len(COLOURS)], MARKERS[i % len(MARKERS)]
 
 
 def _by_device(axis: Axes, devices: Devices, names: Sequence[str], key: str) -> None:

@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mien.report.figures import _COLOURS, INK, PALE, RULE, WIDTH, _axes, _grid, _legend_below, _patch, _styled
+from mien.report.drawing import (
+    COLOURS,
+    INK,
+    PALE,
+    RULE,
+    WIDTH,
+    grid_lines,
+    legend_below,
+    patch_key,
+    styled,
+    subplots,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,13 +36,13 @@ BLUR = 1.0 / 64
 """Width (sd) of the blur of a map, as a share of its height."""
 
 
-@_styled
+@styled
 def events(found: pd.DataFrame, *, kinds: Sequence[str], words: Sequence[str]) -> Figure:
     """Counts of events by class, action unit and subject, and their durations; kinds are stacked.
 
     ``found`` is ``events.parquet`` of a run; ``kinds`` and ``words`` the order of kinds and classes.
     """
-    figure, (by_class, by_unit, by_subject, by_time) = _axes(4, height=2.6, columns=2)
+    figure, (by_class, by_unit, by_subject, by_time) = subplots(4, height=2.6, columns=2)
     units = found.assign(aus=found["aus"].fillna("").str.split(", ")).explode("aus")
     units = units[units["aus"] != ""]
     named = units["aus"].value_counts().sort_index(key=lambda names: names.map(_number), kind="stable")
@@ -43,25 +54,25 @@ def events(found: pd.DataFrame, *, kinds: Sequence[str], words: Sequence[str]) -
     _stacked(by_unit, _counts(units, "aus", commonest, kinds), commonest, title="action unit")
     bottom = np.zeros(len(subjects))
     for i, values in enumerate(_counts(found, "subject", subjects, kinds)):
-        by_subject.bar(range(len(subjects)), values, bottom=bottom, color=_COLOURS[i], width=0.8)
+        by_subject.bar(range(len(subjects)), values, bottom=bottom, color=COLOURS[i], width=0.8)
         bottom += values
     by_subject.set_xticks([])
     by_subject.set_xlabel(f"{len(subjects)} subjects, most events first")
     by_subject.set_ylabel("events")
     by_subject.set_title("subject")
-    _grid(by_subject)
+    grid_lines(by_subject)
     coded = found[offset_coded(found)]
     seconds = [(coded["offset"] - coded["onset"])[coded["kind"] == kind].to_numpy(float) for kind in kinds]
     edges = np.linspace(0, LONGEST, 21)
     by_time.hist(
         [np.minimum(s, LONGEST - 1e-9) for s in seconds], bins=list(edges), stacked=True,
-        color=_COLOURS[: len(kinds)], rwidth=0.92,
+        color=COLOURS[: len(kinds)], rwidth=0.92,
     )  # fmt: skip
     by_time.set_xticks([0, 0.5, 1, 1.5, LONGEST], ["0", "0.5", "1", "1.5", f"≥ {LONGEST:g}"])
     by_time.set_xlabel("onset to offset (s)")
     by_time.set_title("duration")
-    _grid(by_time)
-    _legend_below(figure, [_patch(_COLOURS[i], kind) for i, kind in enumerate(kinds)])
+    grid_lines(by_time)
+    legend_below(figure, [patch_key(COLOURS[i], kind) for i, kind in enumerate(kinds)])
     return figure
 
 
@@ -89,7 +100,7 @@ def _stacked(axis: Axes, counts: NDArray[np.int64], names: Sequence[str], *, tit
     thick = 0.74 if len(names) > 4 else 0.5
     y, left = np.arange(len(names))[::-1], np.zeros(len(names))
     for i, values in enumerate(counts):
-        axis.barh(y, values, left=left, color=_COLOURS[i], height=thick)
+        axis.barh(y, values, left=left, color=COLOURS[i], height=thick)
         left += values
     for height, total in zip(y, left, strict=True):
         axis.text(
@@ -103,7 +114,7 @@ def _stacked(axis: Axes, counts: NDArray[np.int64], names: Sequence[str], *, tit
     axis.grid(axis="x", color=PALE, lw=0.8)
 
 
-@_styled
+@styled
 def face(
     maps: Mapping[str, NDArray[np.float64]],
     classes: Mapping[str, NDArray[np.float64]],
@@ -127,7 +138,7 @@ def face(
     columns = max(len(shown), min(4, len(own)), 1)
     empty = [None] * (-len(shown) % columns)
     panels: list[tuple[str, NDArray[np.float64]] | None] = [*shown, *empty, *own]
-    figure, axes = _axes(len(panels), height=WIDTH / columns, columns=columns)
+    figure, axes = subplots(len(panels), height=WIDTH / columns, columns=columns)
     image = None
     for axis, panel in zip(axes, panels, strict=True):
         axis.set_xticks([])
@@ -170,25 +181,25 @@ def _overlay(axis: Axes, share: NDArray[np.float64], mean_face: NDArray[np.float
     return image
 
 
-@_styled
+@styled
 def course(values: NDArray[np.float64]) -> Figure:
     """Importance of each window (windows,), in the order of time."""
-    figure, (axis,) = _axes(1, height=1.9, width=4.6)
+    figure, (axis,) = subplots(1, height=1.9, width=4.6)
     x = np.arange(1, len(values) + 1)
-    axis.bar(x, values / (values.max() or 1.0), color=_COLOURS[0], width=0.8)
+    axis.bar(x, values / (values.max() or 1.0), color=COLOURS[0], width=0.8)
     axis.set_ylim(0, 1.02)
     axis.set_yticks([0, 0.5, 1], ["0", "50", "100"])
     axis.set_xlabel("window, in the order of time")
     axis.set_ylabel("share of the largest (%)")
     axis.set_xticks(x if len(x) <= 12 else x[:: -(-len(x) // 10)])
-    _grid(axis)
+    grid_lines(axis)
     return figure
 
 
-@_styled
+@styled
 def measures(values: NDArray[np.float64], *, names: Sequence[str]) -> Figure:
     """Importance (measures, seconds) of each second of each measure, one scale for all."""
-    figure, (axis,) = _axes(1, height=0.7 + 0.17 * len(names), width=5.6)
+    figure, (axis,) = subplots(1, height=0.7 + 0.17 * len(names), width=5.6)
     image = axis.imshow(
         values / (values.max() or 1.0), aspect="auto", cmap="Blues", vmin=0, vmax=1,
         extent=(0, values.shape[1], len(names), 0),

@@ -1,129 +1,42 @@
-"""The figures of the report: plain numbers in, matplotlib figures or inline SVG out.
-
-No function keeps or changes global state; the same numbers give the same bytes.
-"""
+"""The figures of the report: plain numbers in, matplotlib figures out (:mod:`mien.report.drawing`)."""
 
 from __future__ import annotations
 
-import functools
-import html
-import io
-import re
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mien.report import topography
+from mien.report.drawing import (
+    CHANCE,
+    COLOURS,
+    GREY,
+    INK,
+    ORACLE,
+    PALE,
+    RULE,
+    colour_of,
+    grid_lines,
+    hatch_of,
+    in_percent,
+    legend_below,
+    line_key,
+    marker_of,
+    name_groups,
+    patch_key,
+    styled,
+    subplots,
+    width_of,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-P = ParamSpec("P")
-T = TypeVar("T")
-_ORACLE, _CHANCE = "#b0122b", "#b9c0c8"
-INK, GREY, PALE, RULE = "#1c2430", "#6b7480", "#e6e9ed", "#c4cad1"
-_COLOURS = ("#0b3c6f", "#d1761b", "#2a9d8f", "#9a5ba5", "#7a7a7a", "#b5b045", "#c2607d", "#5aa9d6")
-_MOST_LEVEL = 4
-"""Names of groups that stand side by side."""
-_FIXED = {
-    **dict.fromkeys(("EEG + eye", "EEG + ME", "ME + EEG", "EEG + face", "face + EEG"), 0),
-    "EEG": 1,
-    **dict.fromkeys(("eye", "ME", "face"), 2),
-}
-"""Place of the usual labels in the palette, the same in every figure and every run."""
-_N_FIXED = max(_FIXED.values()) + 1
-_SHORT = frozenset({"eeg", "ecg", "ppg", "eda", "me"})
-"""Streams that go by their initials."""
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p")
-_STYLE: Any = {
-    "svg.fonttype": "none",
-    "font.family": "sans-serif",
-    "font.sans-serif": ["DejaVu Sans"],
-    "font.size": 8.5,
-    "axes.titlesize": 9,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "axes.labelsize": 8.5,
-    "axes.edgecolor": GREY,
-    "axes.labelcolor": INK,
-    "axes.linewidth": 0.8,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "xtick.color": GREY,
-    "ytick.color": GREY,
-    "xtick.labelcolor": INK,
-    "ytick.labelcolor": INK,
-    "xtick.major.width": 0.8,
-    "ytick.major.width": 0.8,
-    "text.color": INK,
-    "legend.frameon": False,
-    "legend.fontsize": 8,
-    "axes.axisbelow": True,
-    "hatch.linewidth": 0.9,
-}
-Interval = Mapping[str, float]
-WIDTH = 7.4
-"""Inches; the page shows an inch as 96 CSS pixels or less."""
 
-
-def modality_label(modalities: str | Sequence[str]) -> str:
-    """``"eeg+eye"`` or ``["eeg", "eye"]`` as people write it: ``"EEG + eye"``."""
-    parts = modalities.split("+") if isinstance(modalities, str) else modalities
-    return " + ".join(p.upper() if p in _SHORT else p.replace("_", " ") for p in parts)
-
-
-def svg(figure: Figure, *, name: str, alt: str) -> str:
-    """A figure as an ``<svg>`` element that can stand inside a page.
-
-    Ids are prefixed with ``name`` so that several figures share a page; text stays text and takes the page's
-    font; there is no date, and the same figure gives the same bytes.
-    """
-    import matplotlib
-
-    buffer = io.StringIO()
-    with matplotlib.rc_context({**_STYLE, "svg.hashsalt": name}):
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None}, transparent=True)
-    text = buffer.getvalue()
-    text = text[text.index("<svg") :]
-    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.S)
-    text = re.sub(r"<!--.*?-->", "", text, flags=re.S)
-    used = set(re.findall(r"(?:url\(#|href=\"#)([^)\"]+)", text))
-    text = re.sub(r' id="([^"]+)"', lambda m: f' id="{name}-{m[1]}"' if m[1] in used else "", text)
-    text = re.sub(r"(url\(#|href=\"#)", rf"\g<1>{name}-", text)
-    text = re.sub(r"font: ((?:\w+ )??)([\d.]+px) [^;\"]*", _font, text)
-    width, height = (72 * size for size in figure.get_size_inches())
-    label = html.escape(alt, quote=True)
-    head = (
-        f'<svg role="img" aria-label="{label}" viewBox="0 0 {width:g} {height:g}" '
-        f'style="max-width:{width * 4 / 3:.0f}px" xmlns:xlink="http://www.w3.org/1999/xlink">'
-        f"<title>{html.escape(alt)}</title>"
-    )
-    body = text[text.index(">") + 1 :]
-    return re.sub(r"\n\s*", "\n", head + body).strip()
-
-
-def _font(match: re.Match[str]) -> str:
-    weight = match[1].strip()
-    return f"font-size: {match[2]}" + (f"; font-weight: {weight}" if weight else "")
-
-
-def _styled(draw: Callable[P, T]) -> Callable[P, T]:
-    """Run a drawing function under the report's style, and leave matplotlib as it was."""
-
-    @functools.wraps(draw)
-    def under_style(*args: P.args, **kwargs: P.kwargs) -> T:
-        import matplotlib
-
-        with matplotlib.rc_context(_STYLE):
-            return draw(*args, **kwargs)
-
-    return under_style
-
-
-@_styled
+@styled
 def comparison(panels: Sequence[Mapping[str, Any]], *, chance: float, label: str) -> Figure:
     """Bars of a score with its interval, chance and oracle.
 
@@ -139,7 +52,7 @@ def comparison(panels: Sequence[Mapping[str, Any]], *, chance: float, label: str
     """
     labels = list(dict.fromkeys(g["label"] for p in panels for g in p["groups"]))
     columns = min(3, max(1, len(panels)))
-    figure, axes = _axes(len(panels), height=2.75, columns=columns, width=_width(columns, len(labels)))
+    figure, axes = subplots(len(panels), height=2.75, columns=columns, width=width_of(columns, len(labels)))
     kinds = list(dict.fromkeys(b["label"] for p in panels for g in p["groups"] for b in g["bars"]))
     for axis, panel in zip(axes, panels, strict=True):
         ticks = []
@@ -147,25 +60,25 @@ def comparison(panels: Sequence[Mapping[str, Any]], *, chance: float, label: str
             width = 0.8 / max(1, len(group["bars"]))
             for i, bar in enumerate(group["bars"]):
                 x = position - 0.4 + width * (i + 0.5)
-                colour = _colour(labels, group["label"])
-                _bar(axis, x, width * 0.86, bar, colour=colour, hatch=_hatch(kinds.index(bar["label"])))
+                colour = colour_of(labels, group["label"])
+                _bar(axis, x, width * 0.86, bar, colour=colour, hatch=hatch_of(kinds.index(bar["label"])))
             ticks.append(group["label"])
         axis.axhline(chance, color=INK, lw=0.9, ls=(0, (4, 2)), zorder=4)
-        _name_groups(axis, ticks)
+        name_groups(axis, ticks)
         axis.set_title(panel["title"])
         axis.set_ylim(0, 1)
-        _percent(axis, "y")
-        _grid(axis)
+        in_percent(axis, "y")
+        grid_lines(axis)
     axes[0].set_ylabel(label)
-    handles = [_patch(GREY, name, hatch=_hatch(i)) for i, name in enumerate(kinds)]
-    handles += [_line(INK, "chance", ls=(0, (4, 2))), _patch(_CHANCE, "95 % chance interval")]
+    handles = [patch_key(GREY, name, hatch=hatch_of(i)) for i, name in enumerate(kinds)]
+    handles += [line_key(INK, "chance", ls=(0, (4, 2))), patch_key(CHANCE, "95 % chance interval")]
     if any(b.get("oracle") is not None for p in panels for g in p["groups"] for b in g["bars"]):
-        handles.append(_line(_ORACLE, "oracle (best possible)", lw=2.2))
-    _legend_below(figure, handles)
+        handles.append(line_key(ORACLE, "oracle (best possible)", lw=2.2))
+    legend_below(figure, handles)
     return figure
 
 
-@_styled
+@styled
 def dumbbells(
     rows: Sequence[Mapping[str, Any]], *, left: str, right: str, chance: float, label: str
 ) -> Figure:
@@ -173,7 +86,7 @@ def dumbbells(
 
     ``rows``: ``{label, left: {value, low, high}, right: {…}}``; ``left`` and ``right`` name the protocols.
     """
-    figure, (axis,) = _axes(1, height=0.95 + 0.34 * len(rows))
+    figure, (axis,) = subplots(1, height=0.95 + 0.34 * len(rows))
     y = np.arange(len(rows))[::-1]
     for height, row in zip(y, rows, strict=True):
         a, b = row["left"], row["right"]
@@ -187,22 +100,22 @@ def dumbbells(
     axis.set_yticks(y, [r["label"] for r in rows])
     axis.tick_params(axis="y", length=0)
     axis.set_xlim(0, 1)
-    _percent(axis, "x")
+    in_percent(axis, "x")
     axis.set_ylim(-0.6, len(rows) - 0.4)
     axis.set_xlabel(label)
     axis.spines["left"].set_visible(False)
     axis.grid(axis="x", color=PALE, lw=0.8)
     handles = [
-        _line(INK, left, marker="o", ls="none", mfc=INK),
-        _line(INK, right, marker="o", ls="none", mfc="white"),
-        _line(GREY, "95 % interval", lw=1),
-        _line(INK, "chance", ls=(0, (4, 2))),
+        line_key(INK, left, marker="o", ls="none", mfc=INK),
+        line_key(INK, right, marker="o", ls="none", mfc="white"),
+        line_key(GREY, "95 % interval", lw=1),
+        line_key(INK, "chance", ls=(0, (4, 2))),
     ]
-    _legend_below(figure, handles)
+    legend_below(figure, handles)
     return figure
 
 
-@_styled
+@styled
 def per_subject(panels: Sequence[Mapping[str, Any]], *, chance: float, label: str) -> Figure:
     """A dot per subject, the pooled score and its interval.
 
@@ -210,39 +123,39 @@ def per_subject(panels: Sequence[Mapping[str, Any]], *, chance: float, label: st
     """
     labels = list(dict.fromkeys(g["label"] for p in panels for g in p["groups"]))
     columns = min(3, max(1, len(panels)))
-    figure, axes = _axes(len(panels), height=2.7, columns=columns, width=_width(columns, len(labels)))
+    figure, axes = subplots(len(panels), height=2.7, columns=columns, width=width_of(columns, len(labels)))
     for axis, panel in zip(axes, panels, strict=True):
         for x, group in enumerate(panel["groups"]):
             values = np.sort(np.asarray(group["values"], float))
             axis.plot(
-                x + _swarm(values), values, _marker(labels, group["label"]), ms=4.6, mec="white", mew=0.5,
-                color=_colour(labels, group["label"]), alpha=0.85, zorder=3,
+                x + _swarm(values), values, marker_of(labels, group["label"]), ms=4.6, mec="white", mew=0.5,
+                color=colour_of(labels, group["label"]), alpha=0.85, zorder=3,
             )  # fmt: skip
             axis.plot([x + 0.34] * 2, [group["low"], group["high"]], color=INK, lw=1.4, zorder=4)
             axis.plot(x + 0.34, group["value"], "D", ms=5, color=INK, zorder=5)
         axis.axhline(chance, color=INK, lw=0.9, ls=(0, (4, 2)), zorder=1)
-        _name_groups(axis, [g["label"] for g in panel["groups"]])
+        name_groups(axis, [g["label"] for g in panel["groups"]])
         axis.set_xlim(-0.5, len(panel["groups"]) - 0.35)
         axis.set_ylim(0, 1.02)
-        _percent(axis, "y")
+        in_percent(axis, "y")
         axis.set_title(panel["title"])
-        _grid(axis)
+        grid_lines(axis)
     axes[0].set_ylabel(label)
     handles = [
-        _line(GREY, "one subject", marker="o", ls="none", mec="white"),
-        _line(INK, "all subjects pooled, 95 % interval", marker="D", ms=5, lw=1.4),
-        _line(INK, "chance", ls=(0, (4, 2))),
+        line_key(GREY, "one subject", marker="o", ls="none", mec="white"),
+        line_key(INK, "all subjects pooled, 95 % interval", marker="D", ms=5, lw=1.4),
+        line_key(INK, "chance", ls=(0, (4, 2))),
     ]
-    _legend_below(figure, handles)
+    legend_below(figure, handles)
     return figure
 
 
-@_styled
+@styled
 def confusion(panels: Sequence[Mapping[str, Any]], *, classes: Sequence[str]) -> Figure:
     """Confusion matrices, shaded by row share; ``panels``: ``{title, counts: (true, predicted)}``."""
     side = 1.25 + 0.34 * len(classes)
     columns = min(2, max(1, len(panels)))
-    figure, axes = _axes(len(panels), height=side, columns=columns, width=columns * (side + 1))
+    figure, axes = subplots(len(panels), height=side, columns=columns, width=columns * (side + 1))
     image = None
     for axis, panel in zip(axes, panels, strict=True):
         counts = np.asarray(panel["counts"], float)
@@ -273,7 +186,7 @@ def confusion(panels: Sequence[Mapping[str, Any]], *, classes: Sequence[str]) ->
     return figure
 
 
-@_styled
+@styled
 def learning_curves(panels: Sequence[Mapping[str, Any]], *, chance: float) -> Figure:
     """Loss and validation UAR over epochs, median and 10th to 90th percentile over folds.
 
@@ -282,29 +195,29 @@ def learning_curves(panels: Sequence[Mapping[str, Any]], *, chance: float) -> Fi
     """
     from matplotlib.ticker import MaxNLocator
 
-    figure, axes = _axes(2 * len(panels), height=2.35, columns=2)
+    figure, axes = subplots(2 * len(panels), height=2.35, columns=2)
     for row, panel in enumerate(panels):
         loss, uar = axes[2 * row], axes[2 * row + 1]
-        _band(loss, panel["train_loss"], colour=_COLOURS[0], label="training", ls="-")
-        _band(loss, panel["val_loss"], colour=_COLOURS[1], label="validation", ls=(0, (5, 1.5)))
-        _band(uar, panel["val_uar"], colour=_COLOURS[1], label="validation", ls=(0, (5, 1.5)))
+        _band(loss, panel["train_loss"], colour=COLOURS[0], label="training", ls="-")
+        _band(loss, panel["val_loss"], colour=COLOURS[1], label="validation", ls=(0, (5, 1.5)))
+        _band(uar, panel["val_uar"], colour=COLOURS[1], label="validation", ls=(0, (5, 1.5)))
         uar.axhline(chance, color=INK, lw=0.9, ls=(0, (4, 2)), label="chance")
         loss.set_ylabel("loss (nats)")
         uar.set_ylabel("validation UAR (%)")
         uar.set_ylim(0, max(0.5, min(1.0, uar.get_ylim()[1] * 1.05)))
-        _percent(uar, "y")
+        in_percent(uar, "y")
         for axis in (loss, uar):
             axis.set_xlabel("epoch")
             axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=8))
             axis.set_title(panel["title"])
             axis.set_xlim(left=1)
-            _grid(axis)
+            grid_lines(axis)
         loss.legend(loc="best")
         uar.legend(loc="lower right")
     return figure
 
 
-@_styled
+@styled
 def topographies(
     values: NDArray[np.floating],
     *,
@@ -335,7 +248,7 @@ def topographies(
     heads = np.asarray(values, float)[:, known]
     top = "max" if high is None else f"{high:g}"
     high = float(heads.max()) or 1.0 if high is None else high
-    figure, axes = _axes(len(bands), height=2.05, columns=len(bands))
+    figure, axes = subplots(len(bands), height=2.05, columns=len(bands))
     image = None
     for axis, band, head in zip(axes, bands, heads, strict=True):
         image = axis.imshow(
@@ -353,14 +266,14 @@ def topographies(
     return figure
 
 
-@_styled
+@styled
 def reliability(panels: Sequence[Mapping[str, Any]], *, n_bins: int = 10) -> Figure:
     """Stated confidence against the share that was right.
 
     ``panels``: ``{title, confidence: (samples,), correct: (samples,), ece}``; dot size grows with the number
     of samples in the bin. Bins with less than 1 % of the samples are not drawn: a share of a few is no share.
     """
-    figure, axes = _axes(len(panels), height=2.75, columns=min(3, max(2, len(panels))))
+    figure, axes = subplots(len(panels), height=2.75, columns=min(3, max(2, len(panels))))
     for axis, panel in zip(axes, panels, strict=False):
         confidence, correct = np.asarray(panel["confidence"], float), np.asarray(panel["correct"], float)
         bins = np.minimum((confidence * n_bins).astype(int), n_bins - 1)
@@ -369,31 +282,31 @@ def reliability(panels: Sequence[Mapping[str, Any]], *, n_bins: int = 10) -> Fig
         x = np.bincount(bins, weights=confidence, minlength=n_bins)[seen] / count[seen]
         y = np.bincount(bins, weights=correct, minlength=n_bins)[seen] / count[seen]
         axis.plot([0, 1], [0, 1], color=GREY, lw=0.9, ls=(0, (4, 2)))
-        axis.plot(x, y, color=_COLOURS[0], lw=1.2, zorder=3)
+        axis.plot(x, y, color=COLOURS[0], lw=1.2, zorder=3)
         axis.scatter(
-            x, y, s=8 + 90 * count[seen] / count.sum(), color=_COLOURS[0], ec="white", lw=0.6, zorder=4
+            x, y, s=8 + 90 * count[seen] / count.sum(), color=COLOURS[0], ec="white", lw=0.6, zorder=4
         )
         axis.text(0.04, 0.95, f"ECE {panel['ece']:.3f}", transform=axis.transAxes, va="top")
         axis.set_title(panel["title"])
         axis.set_xlim(0, 1)
         axis.set_ylim(0, 1)
         axis.set_aspect("equal")
-        _percent(axis, "x")
-        _percent(axis, "y")
+        in_percent(axis, "x")
+        in_percent(axis, "y")
         axis.set_xlabel("stated probability (%)")
-        _grid(axis)
+        grid_lines(axis)
     axes[0].set_ylabel("answers that were right (%)")
     return figure
 
 
-@_styled
+@styled
 def models(panels: Sequence[Mapping[str, Any]], *, chance: float, label: str) -> Figure:
     """Every model, one line each: ``panels``: ``{title, rows: [{label, marks: [{label, value, low, high}]}],
     oracle}``; marks of one label share colour and sign."""
     n_rows = max(len(p["rows"]) for p in panels)
     n_marks = max(len(r["marks"]) for p in panels for r in p["rows"])
     step = min(0.26, 0.8 / n_marks)
-    figure, axes = _axes(
+    figure, axes = subplots(
         len(panels), height=1.0 + n_rows * (0.14 + 0.13 * n_marks), columns=min(3, max(1, len(panels)))
     )
     labels = list(dict.fromkeys(m["label"] for p in panels for r in p["rows"] for m in r["marks"]))
@@ -402,31 +315,32 @@ def models(panels: Sequence[Mapping[str, Any]], *, chance: float, label: str) ->
         for height, row in zip(y, panel["rows"], strict=True):
             for i, mark in enumerate(row["marks"]):
                 at = height + step * ((len(row["marks"]) - 1) / 2 - i)
-                colour = _colour(labels, mark["label"])
+                colour = colour_of(labels, mark["label"])
                 axis.plot([mark["low"], mark["high"]], [at, at], color=colour, lw=1.3, zorder=3)
-                marker = _marker(labels, mark["label"])
+                marker = marker_of(labels, mark["label"])
                 axis.plot(mark["value"], at, marker, ms=5, color=colour, mec="white", mew=0.5, zorder=4)
         axis.axvline(chance, color=INK, lw=0.9, ls=(0, (4, 2)))
         axis.set_yticks(y, [r["label"] for r in panel["rows"]] if number % 3 == 0 else [""] * len(y))
         axis.tick_params(axis="y", length=0)
         axis.set_xlim(0, 1)
         axis.set_xticks([0, 0.25, 0.5, 0.75, 1])
-        _percent(axis, "x")
+        in_percent(axis, "x")
         axis.set_ylim(-0.6, len(panel["rows"]) - 0.4)
         axis.set_xlabel(label)
         axis.set_title(panel["title"])
         axis.grid(axis="x", color=PALE, lw=0.8)
     handles = [
-        _line(_colour(labels, name), name, marker=_marker(labels, name), ms=5, mec="white") for name in labels
+        line_key(colour_of(labels, name), name, marker=marker_of(labels, name), ms=5, mec="white")
+        for name in labels
     ]
-    _legend_below(figure, [*handles, _line(INK, "chance", ls=(0, (4, 2)))])
+    legend_below(figure, [*handles, line_key(INK, "chance", ls=(0, (4, 2)))])
     return figure
 
 
-@_styled
+@styled
 def feature_agreement(panels: Sequence[Mapping[str, Any]]) -> Figure:
     """Density of one feature set against another; ``panels``: ``{title, ours, shipped, r}``, flat arrays."""
-    figure, axes = _axes(len(panels), height=2.1, columns=len(panels))
+    figure, axes = subplots(len(panels), height=2.1, columns=len(panels))
     for axis, panel in zip(axes, panels, strict=True):
         x, y = np.asarray(panel["shipped"], float), np.asarray(panel["ours"], float)
         low, high = float(min(x.min(), y.min())), float(max(x.max(), y.max()))
@@ -438,7 +352,7 @@ def feature_agreement(panels: Sequence[Mapping[str, Any]]) -> Figure:
             shade, extent=(edges[0], edges[-1], edges[0], edges[-1]), origin="lower", cmap="Blues",
             interpolation="none", vmin=-0.5, zorder=2,
         )  # fmt: skip
-        axis.plot([edges[0], edges[-1]] * 2, [edges[0], edges[-1]] * 2, color=_ORACLE, lw=0.8, zorder=3)
+        axis.plot([edges[0], edges[-1]] * 2, [edges[0], edges[-1]] * 2, color=ORACLE, lw=0.8, zorder=3)
         axis.text(0.05, 0.95, f"r = {panel['r']:.3f}", transform=axis.transAxes, va="top")
         axis.set_title(panel["title"])
         axis.set_xlabel("shipped")
@@ -462,58 +376,6 @@ def head_outline(axis: Axes, *, colour: str = INK, lw: float = 1.1) -> Any:
     return rim
 
 
-def _axes(n: int, *, height: float, columns: int = 1, width: float = WIDTH) -> tuple[Figure, list[Axes]]:
-    """``n`` axes in rows of ``columns``; ``height`` is that of one row, ``width`` of all, in inches."""
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-    from matplotlib.figure import Figure
-    from matplotlib.layout_engine import ConstrainedLayoutEngine
-
-    rows = -(-n // columns)
-    figure = Figure(
-        figsize=(min(width, WIDTH), height * rows), layout=ConstrainedLayoutEngine(wspace=0.04, hspace=0.04)
-    )
-    FigureCanvasSVG(figure)
-    return figure, [figure.add_subplot(rows, columns, i + 1) for i in range(n)]
-
-
-def _width(columns: int, groups: int) -> float:
-    """Inches for panels side by side with some groups in each; room for the legend below."""
-    return max(4.6, 0.7 + columns * (0.6 + 0.95 * groups))
-
-
-def _name_groups(axis: Axes, names: Sequence[str]) -> None:
-    """Names below groups at 0, 1, …; slanted where there are so many that they would run into each other."""
-    axis.set_xticks(range(len(names)), names)
-    for name in axis.get_xticklabels() if len(names) > _MOST_LEVEL else ():
-        name.set(rotation=35, ha="right", rotation_mode="anchor")
-    axis.tick_params(axis="x", length=0)
-
-
-def _place(labels: Sequence[str], label: str) -> int:
-    if label in _FIXED:
-        return _FIXED[label]
-    return _N_FIXED + [name for name in labels if name not in _FIXED].index(label)
-
-
-def _colour(labels: Sequence[str], label: str) -> str:
-    return _COLOURS[_place(labels, label) % len(_COLOURS)]
-
-
-def _marker(labels: Sequence[str], label: str) -> str:
-    return _MARKERS[_place(labels, label) % len(_MARKERS)]
-
-
-def _grid(axis: Axes) -> None:
-    axis.grid(axis="y", color=PALE, lw=0.8)
-
-
-def _percent(axis: Axes, which: str) -> None:
-    """Ticks of an axis of shares, in percent."""
-    from matplotlib.ticker import FuncFormatter
-
-    getattr(axis, f"{which}axis").set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:g}"))
-
-
 def _bar(axis: Axes, x: float, width: float, bar: Mapping[str, Any], *, colour: str, hatch: str) -> None:
     if hatch:
         axis.bar(x, bar["value"], width, facecolor="white", edgecolor=colour, hatch=hatch, lw=1.2, zorder=2)
@@ -521,15 +383,11 @@ def _bar(axis: Axes, x: float, width: float, bar: Mapping[str, Any], *, colour: 
         axis.bar(x, bar["value"], width, facecolor=colour, edgecolor=colour, lw=1.2, zorder=2)
     if bar.get("chance_low") is not None:
         height = bar["chance_high"] - bar["chance_low"]
-        axis.bar(x, height, width * 1.16, bottom=bar["chance_low"], color=_CHANCE, alpha=0.7, zorder=3)
+        axis.bar(x, height, width * 1.16, bottom=bar["chance_low"], color=CHANCE, alpha=0.7, zorder=3)
     axis.plot([x, x], [bar["low"], bar["high"]], color="white", lw=3.2, zorder=5)
     axis.plot([x, x], [bar["low"], bar["high"]], color=INK, lw=1.3, zorder=6)
     if bar.get("oracle") is not None:
-        axis.plot([x - width * 0.6, x + width * 0.6], [bar["oracle"]] * 2, color=_ORACLE, lw=2.2, zorder=7)
-
-
-def _hatch(number: int) -> str:
-    return ("", "//////", "xxxx", "....")[number % 4]
+        axis.plot([x - width * 0.6, x + width * 0.6], [bar["oracle"]] * 2, color=ORACLE, lw=2.2, zorder=7)
 
 
 def _swarm(values: NDArray[np.float64], *, step: float = 0.055, near: float = 0.012) -> NDArray[np.float64]:
@@ -559,21 +417,3 @@ def _band(axis: Axes, curves: Sequence[NDArray[np.float64]], *, colour: str, lab
     low, middle, high = np.nanpercentile(table, (10, 50, 90), axis=0)
     axis.fill_between(epoch, low, high, color=colour, alpha=0.18, lw=0)
     axis.plot(epoch, middle, color=colour, lw=1.7, ls=ls, label=label)
-
-
-def _patch(colour: str, label: str, *, hatch: str = "") -> Any:
-    from matplotlib.patches import Patch
-
-    return Patch(facecolor="white" if hatch else colour, edgecolor=colour, hatch=hatch, label=label)
-
-
-def _line(colour: str, label: str, **options: Any) -> Any:
-    from matplotlib.lines import Line2D
-
-    return Line2D([], [], color=colour, label=label, **{"lw": 1.2, **options})
-
-
-def _legend_below(figure: Figure, handles: Sequence[Any]) -> None:
-    width = figure.get_figwidth()
-    columns = min(6, len(handles)) if width > 7 else 3 if width > 5.5 else 2
-    figure.legend(handles=list(handles), loc="outside lower left", ncols=columns)

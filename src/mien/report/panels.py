@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from mien import metrics
-from mien.report import figures
+from mien.report import drawing, figures
 from mien.report.rows import GROUP, Scored, coupling, results, scored, subject_scores
 from mien.report.run_folder import Run
 
@@ -184,7 +184,7 @@ def comparison(story: Story) -> Figure:
         groups = []
         for modalities in story.modalities:
             bars = [_bar(row, n) for n in story.normalise if (row := story.find(protocol, n, modalities))]
-            groups.append({"label": figures.modality_label(modalities), "bars": bars})
+            groups.append({"label": drawing.modality_label(modalities), "bars": bars})
         panels.append({"title": protocol, "groups": [g for g in groups if g["bars"]]})
     return figures.comparison([p for p in panels if p["groups"]], chance=story.chance, label=story.axis)
 
@@ -199,7 +199,7 @@ def dumbbells(story: Story) -> Figure | None:
         for normalise in story.normalise:
             ends = [story.find(protocol, normalise, modalities) for protocol in pair]
             if ends[0] and ends[1]:
-                label = f"{figures.modality_label(modalities)}, {normalise}"
+                label = f"{drawing.modality_label(modalities)}, {normalise}"
                 rows.append({"label": label, "left": _score(ends[0]), "right": _score(ends[1])})
     if not rows:
         return None
@@ -214,7 +214,7 @@ def per_subject(story: Story) -> Figure:
         for modalities in story.modalities:
             row = story.find(protocol, story.normalise[0], modalities)
             if row:
-                label = figures.modality_label(modalities)
+                label = drawing.modality_label(modalities)
                 groups.append({"label": label, "values": by_subject(story, row), **_score(row)})
         panels.append({"title": protocol, "groups": groups})
     return figures.per_subject([p for p in panels if p["groups"]], chance=story.chance, label=story.axis)
@@ -290,7 +290,7 @@ def models(story: Story) -> Figure | None:
         rows = []
         for model in story.models:
             marks = [
-                {"label": figures.modality_label(m), **_score(row)}
+                {"label": drawing.modality_label(m), **_score(row)}
                 for m in story.modalities
                 if (row := story.find(protocol, story.normalise[0], m, model=model))
             ]

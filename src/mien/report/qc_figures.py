@@ -9,19 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.report import topography
-from mien.report.figures import (
-    _STYLE,
+from mien.report.drawing import (
     GREY,
     INK,
     PALE,
     RULE,
+    STYLE,
     WIDTH,
-    _axes,
-    _grid,
-    _legend_below,
-    _line,
-    head_outline,
+    grid_lines,
+    legend_below,
+    line_key,
+    subplots,
 )
+from mien.report.figures import head_outline
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -54,8 +54,8 @@ def spectra(
     """
     import matplotlib
 
-    with matplotlib.rc_context(_STYLE):
-        figure, axes = _axes(len(panels), height=2.7, columns=len(panels))
+    with matplotlib.rc_context(STYLE):
+        figure, axes = subplots(len(panels), height=2.7, columns=len(panels))
         levels = []
         for axis, (title, (frequency, density)) in zip(axes, panels, strict=True):
             shown = (frequency >= 0.5) & (frequency <= high)
@@ -76,15 +76,15 @@ def spectra(
             axis.set_xlim(0.5, high)
             axis.set_xlabel("frequency (Hz)")
             axis.set_title(title)
-            _grid(axis)
+            grid_lines(axis)
         top = max(level[1] for level in levels) + 6
         low = max(min(level[0] for level in levels) - 4, top - 90)
         for axis in axes:
             axis.set_ylim(low, top)
         axes[0].set_ylabel("power density (dB re 1 µV²/Hz)")
-        handles = [_line(GREY, "a channel"), _line(BLUE, "median of good channels", lw=1.8)]
-        handles += [_line(BAD, "a bad channel")] if bad.any() else []
-        _legend_below(figure, [*handles, _line(RULE, "hum", ls=(0, (2, 2)))] if lines else handles)
+        handles = [line_key(GREY, "a channel"), line_key(BLUE, "median of good channels", lw=1.8)]
+        handles += [line_key(BAD, "a bad channel")] if bad.any() else []
+        legend_below(figure, [*handles, line_key(RULE, "hum", ls=(0, (2, 2)))] if lines else handles)
         return figure
 
 
@@ -95,8 +95,8 @@ def channels(names: Sequence[str], *, bad: Sequence[str], mended: Sequence[str])
     place = topography.positions(tuple(names))
     if len(place) < 4:
         return None
-    with matplotlib.rc_context(_STYLE):
-        figure, (axis,) = _axes(1, height=4.2, width=4.4)
+    with matplotlib.rc_context(STYLE):
+        figure, (axis,) = subplots(1, height=4.2, width=4.4)
         head_outline(axis, colour=GREY)
         for name, (x, y) in place.items():
             lost = name in set(bad)
@@ -106,12 +106,12 @@ def channels(names: Sequence[str], *, bad: Sequence[str], mended: Sequence[str])
                 x, y, name, ha="center", va="center_baseline", fontsize=5.6, zorder=6,
                 color="white" if lost else INK, fontweight="bold" if lost else "normal",
             )  # fmt: skip
-        handles = [_line(RULE, "good", marker="o", ls="none", mfc="white", ms=7)]
+        handles = [line_key(RULE, "good", marker="o", ls="none", mfc="white", ms=7)]
         if mended:
-            handles.append(_line(MENDED, "bad, interpolated", marker="o", ls="none", ms=7))
+            handles.append(line_key(MENDED, "bad, interpolated", marker="o", ls="none", ms=7))
         if set(bad) - set(mended):
-            handles.append(_line(BAD, "bad, left as it is", marker="o", ls="none", ms=7))
-        _legend_below(figure, handles)
+            handles.append(line_key(BAD, "bad, left as it is", marker="o", ls="none", ms=7))
+        legend_below(figure, handles)
         return figure
 
 
@@ -129,9 +129,9 @@ def components(
     if len(known) < 8 or not items:
         return None
     points = np.array([place[names[i]] for i in known])
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         columns = min(_COLUMNS, max(len(items), 4))
-        figure, axes = _axes(len(items), height=1.28, columns=columns, width=WIDTH * columns / _COLUMNS)
+        figure, axes = subplots(len(items), height=1.28, columns=columns, width=WIDTH * columns / _COLUMNS)
         for axis, item, values in zip(axes, items, maps[:, known], strict=True):
             _head(axis, points, values, colour=BAD if item["removed"] else INK)
             axis.set_title(_words(item), loc="center", fontsize=6.4, pad=2, fontweight="normal",
@@ -157,8 +157,8 @@ def component_spectra(
         return None
     points = np.array([place[names[i]] for i in known])
     columns = 2
-    with matplotlib.rc_context(_STYLE):
-        figure, axes = _axes(2 * len(items), height=1.65, columns=2 * columns)
+    with matplotlib.rc_context(STYLE):
+        figure, axes = subplots(2 * len(items), height=1.65, columns=2 * columns)
         shown = (frequency >= 1) & (frequency <= high)
         for item, values, row, head, axis in zip(
             items, maps[:, known], db, axes[::2], axes[1::2], strict=True
@@ -171,7 +171,7 @@ def component_spectra(
             axis.set_xlabel("Hz", fontsize=7, labelpad=1)
             axis.tick_params(labelsize=6.8)
             axis.set_box_aspect(0.8)
-            _grid(axis)
+            grid_lines(axis)
         return figure
 
 

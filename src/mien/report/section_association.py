@@ -9,7 +9,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from mien.core import InputError
-from mien.report import association_figures as drawing
+from mien.report import association_figures as figures
 from mien.report.blocks import figure, paragraph, row, table
 from mien.report.run_folder import _csv, _npz
 
@@ -71,7 +71,7 @@ def association(folder: str | Path) -> str:
 
 def section(rows: Sequence[Mapping[str, Any]], arrays: Mapping[str, NDArray[Any]]) -> str:
     """The same of a table, its cells text, and of the arrays of :class:`mien.run.association.Association`."""
-    clusters = drawing.rows_with_clusters(rows)
+    clusters = figures.rows_with_clusters(rows)
     control = next((str(r["control"]) for r in rows if "control" in r), "none")
     taken = ", and the mean of other people at the same moments of the same clips" * (control == "clip")
     return (
@@ -79,13 +79,13 @@ def section(rows: Sequence[Mapping[str, Any]], arrays: Mapping[str, NDArray[Any]
         + paragraph(_CONTROL[control] + _left_out(arrays))
         + "".join(
             figure(
-                drawing.courses(arrays, clusters, group=group),
+                figures.courses(arrays, clusters, group=group),
                 name=f"association-{group}",
                 alt="Course of each measure around the apex, by condition, with clusters that differ.",
                 caption=_CAPTION[group].format(control=taken) + _BARS,
             )
             for group in ("kind", "label")
-            if drawing.finite(arrays, group)
+            if figures.finite(arrays, group)
         )
         + _table(rows, clusters)
         + paragraph(
@@ -99,9 +99,9 @@ def section(rows: Sequence[Mapping[str, Any]], arrays: Mapping[str, NDArray[Any]
 
 def _sentence(rows: Sequence[Mapping[str, Any]], clusters: Sequence[Mapping[str, Any]]) -> str:
     tests = {(r["measure"], r["contrast"]) for r in rows if r["p"] != ""}
-    good = {(r["measure"], r["contrast"]) for r in clusters if r["p_corrected"] <= drawing.SHOWN}
-    expected = drawing.SHOWN * len(tests)
-    single = {(r["measure"], r["contrast"]) for r in clusters if r["p"] <= drawing.SHOWN}
+    good = {(r["measure"], r["contrast"]) for r in clusters if r["p_corrected"] <= figures.SHOWN}
+    expected = figures.SHOWN * len(tests)
+    single = {(r["measure"], r["contrast"]) for r in clusters if r["p"] <= figures.SHOWN}
     return (
         f"{len(tests)} tests of what measures do around the apex. {len(single)} have a cluster with p up to "
         f"5 %, where chance alone gives {expected:.1f}; {len(good)} after correction for all of them."
@@ -130,7 +130,7 @@ def _too_few(rows: Sequence[Mapping[str, Any]], arrays: Mapping[str, NDArray[Any
     if most and "n_people" in arrays:
         most = int(arrays["n_people"].max())
     least = 2.0 ** (1 - most)
-    if not most or n_tests * least <= drawing.SHOWN:
+    if not most or n_tests * least <= figures.SHOWN:
         return ""
     return (
         f" With {most} subjects no p can be smaller than {least:.2g}: of so many tests none could be left "
@@ -142,7 +142,7 @@ def _table(rows: Sequence[Mapping[str, Any]], clusters: Sequence[Mapping[str, An
     head = ["Measure", "Contrast", "Subjects", "Events", "From (s)", "to (s)", "Mean change", "Mass (t)", "p"]
     head += ["Corrected"]
     numeric = range(2, len(head))
-    shown = [r for r in clusters if r["p"] <= drawing.SHOWN]
+    shown = [r for r in clusters if r["p"] <= figures.SHOWN]
     body = [
         row(
             r["measure"].replace("_", " "), r["contrast"], r["n_subjects"], r["n_events"],

@@ -8,7 +8,7 @@ from html import escape
 from typing import Any
 
 from mien.core import InputError
-from mien.report import figures, words
+from mien.report import drawing, words
 from mien.report.blocks import Markup, definitions, paragraph, row, table, tag
 from mien.report.panels import Story
 from mien.report.published import PAPERS, PUBLISHED
@@ -48,7 +48,7 @@ def controls(story: Story) -> str:
     kinds = [k for k in _ORACLE_KINDS if k in known] + sorted(set(known) - set(_ORACLE_KINDS))
     body = [
         row(
-            kind, figures.modality_label(m),
+            kind, drawing.modality_label(m),
             *(_oracle_pair(known[kind][m].get(level), score) for level, score in columns), numeric=(2, 3),
         )
         for kind in kinds
@@ -175,7 +175,7 @@ def published(story: Story) -> str:
 
 def _signals(name: str) -> str:
     """Names of streams as people write them; anything else as it is."""
-    return figures.modality_label(name) if re.fullmatch(r"[a-z+_]+", name) else name
+    return drawing.modality_label(name) if re.fullmatch(r"[a-z+_]+", name) else name
 
 
 def cleaning(story: Story) -> str:

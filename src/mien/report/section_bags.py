@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mien.report import bag_figures, figures
+from mien.report import bag_figures, drawing
 from mien.report.bag_examples import Bags
 from mien.report.blocks import Markup, figure, paragraph, prose
 from mien.report.panels import Story
@@ -79,7 +79,7 @@ def _strips(story: Story, found: Bags) -> str:
         caption="Instances in the order of time, under each its weight (one scale for all rows). "
         + ("Nothing is chosen by this network. " if nothing else "Framed and orange: chosen. ")
         + ("A dot: shows an expression. " if known else "")
-        + f"Answer with {figures.modality_label(found.modalities)}, first seed, "
+        + f"Answer with {drawing.modality_label(found.modalities)}, first seed, "
         f"normalise = `{found.normalise}`. Which examples stand here was settled before anything was "
         f"predicted: of each class ({', '.join(story.run.classes)}) the first two tested bags by a hash of "
         "their ids, of two people where there are.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from mien.report import figures, panels
+from mien.report import drawing, panels
 from mien.report.blocks import figure
 from mien.report.panels import Story, spoken
 from mien.report.words import capital
@@ -86,7 +86,7 @@ def drawn(story: Story, name: str) -> str:
     words_of = {
         "model": f"`{story.model}`",
         "normalise": f"`{story.normalise[0]}`",
-        "signals": figures.modality_label(story.modalities[0]),
+        "signals": drawing.modality_label(story.modalities[0]),
         "score": score,
         "Score": capital(score),
         "level": story.level,

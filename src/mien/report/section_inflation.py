@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from mien.report import figures, words
+from mien.report import drawing, words
 from mien.report.blocks import Markup, count, paragraph, row, table
 from mien.report.panels import Story, spoken
 from mien.report.rows import paired_difference
@@ -43,7 +43,7 @@ def inflation(story: Story) -> str:
                 f"{protocol} − {strict}" if first else "",
                 words.listed(_seen(a, b)) if first else "",
                 _trained_on(story, protocol).replace(" ", "\N{NO-BREAK SPACE}") if first else "",
-                figures.modality_label(modalities),
+                drawing.modality_label(modalities),
                 *(_gap_cell(gaps[level], level) for level in levels),
             ]
             body.append(row(*cells, numeric=range(4, 4 + len(levels)), first=first))
@@ -121,7 +121,7 @@ def _told(story: Story, strict: str, lax: str, gaps: Mapping[str, Mapping[str, A
         return ""
     base = story.find(strict, story.normalise[0], story.modalities[0], level=level)
     text = (
-        f"Inflation: with {figures.modality_label(story.modalities[0])} the same model gets "
+        f"Inflation: with {drawing.modality_label(story.modalities[0])} the same model gets "
         f"{signed(gap['value'])} points more by {level} under `{lax}` than under `{strict}` (95 % interval "
         f"{signed(gap['low'])} to {signed(gap['high'])}). "
     )

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from mien.report import figures, protocol_figures, words
+from mien.report import drawing, protocol_figures, words
 from mien.report.blocks import Markup, count, figure, paragraph, row, table, tag
 from mien.report.panels import Story, spoken
 from mien.report.published import PUBLISHED, Published
@@ -104,7 +104,7 @@ def _caution(story: Story) -> str:
 def _mark(r: Mapping[str, Any]) -> dict[str, Any]:
     score, permuted, oracle = words.headline(r), r["controls"]["permuted"], r["oracle"]
     return {
-        "label": figures.modality_label(r["modalities"]),
+        "label": drawing.modality_label(r["modalities"]),
         **{name: score[name] for name in ("value", "low", "high")},
         "chance_low": permuted["low"],
         "chance_high": permuted["high"],
@@ -113,7 +113,7 @@ def _mark(r: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _their_mark(modalities: str, ends: tuple[float, float]) -> dict[str, Any]:
-    return {"label": figures.modality_label(modalities), "low": ends[0], "high": ends[1]}
+    return {"label": drawing.modality_label(modalities), "low": ends[0], "high": ends[1]}
 
 
 # -- the table -------------------------------------------------------------------------------------------
@@ -155,7 +155,7 @@ def _heads(story: Story, *, across: bool) -> tuple[list[str], list[tuple[str, in
         several = len(story.normalise) > 1
         names = [f"{protocol}, normalise = {n}" if several else protocol for protocol, n in _asked(story)]
         return [f"{story.model} with", *names], [("", 1), ("Protocol", len(names))], ()
-    head = [*_FACTS, *(figures.modality_label(m) for m in story.modalities)]
+    head = [*_FACTS, *(drawing.modality_label(m) for m in story.modalities)]
     return head, [("", 4), (f"{story.model} with", len(story.modalities))], range(3, len(head))
 
 
@@ -184,7 +184,7 @@ def _streams_down(story: Story, level: str) -> Iterable[str]:
     for m in story.modalities:
         found = [story.find(protocol, n, m, level=level) for protocol, n in asked]
         if any(found):
-            yield row(figures.modality_label(m), *(_cell(story, r) for r in found))
+            yield row(drawing.modality_label(m), *(_cell(story, r) for r in found))
 
 
 def _first(story: Story, protocol: str, n: str, level: str) -> Mapping[str, Any] | None:

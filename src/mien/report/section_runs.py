@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from mien.report import figures, words
+from mien.report import drawing, words
 from mien.report.blocks import Markup, count, paragraph, row, table
 from mien.report.panels import Story, spoken
 from mien.report.rows import METRICS, paired_difference
@@ -23,7 +23,7 @@ def compared(story: Story, others: Sequence[Story]) -> str:
         return _apart(story, apart)
     stories = [story, *others]
     names = run_names(stories)
-    sets = [(figures.modality_label(m), [m] * len(stories)) for m in story.modalities]
+    sets = [(drawing.modality_label(m), [m] * len(stories)) for m in story.modalities]
     if len({s.modalities[0] for s in stories}) > 1:  # a run without a stream of the first has a row as well
         sets.insert(0, (_ALL, [s.modalities[0] for s in stories]))
     body = []
@@ -45,7 +45,7 @@ def compared(story: Story, others: Sequence[Story]) -> str:
                 for i, (name, other, r) in enumerate(there):
                     gap: Any = "–" if i == 0 else _gap_cell(story, there[0][2], other, r)
                     held = ", ".join(words.claims(r["held_out"])) or "nothing proved"
-                    own = f" ({figures.modality_label(r['modalities'])})" if title == _ALL else ""
+                    own = f" ({drawing.modality_label(r['modalities'])})" if title == _ALL else ""
                     cells = [name, r["model"] + own, held, *(score_cell(r, m) for m in METRICS), gap]
                     body.append(row(*cells, numeric=range(3, 8)))
     if not body:

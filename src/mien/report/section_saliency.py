@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mien.report import event_figures, figures
+from mien.report import drawing, event_figures
 from mien.report.blocks import figure, paragraph
 from mien.report.panels import Story
 from mien.report.run_folder import Saliency, _npz
@@ -51,7 +51,7 @@ def _measures(file: Path) -> str:
         ),
         name=f"course-{stream}",
         alt="A field for each measure and second, shaded by how much the answer depends on it.",
-        caption=f"{capital(figures.modality_label(stream))}: each measure, second by second.",
+        caption=f"{capital(drawing.modality_label(stream))}: each measure, second by second.",
     )
 
 
@@ -70,7 +70,7 @@ def _face(stream: str, found: Saliency) -> str:
         ),
         name=f"face-{stream}",
         alt="Maps of the face for each input and class, shaded by how much the answer depends on a place.",
-        caption=f"{figures.modality_label(stream)}: each map that the model is given, on one scale. "
+        caption=f"{drawing.modality_label(stream)}: each map that the model is given, on one scale. "
         "Sideways, up and down: motion from onset to apex; strain: how much the skin is stretched; apex "
         f"frame: what is seen.{by_class if found.classes else ''} Blurred by a 64th of the height. {ground}",
     )

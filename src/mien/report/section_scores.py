@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from mien.report import figures, words
+from mien.report import drawing, words
 from mien.report.blocks import Markup, count, paragraph, prose, row, table, tag
 from mien.report.panels import Story, spoken
 from mien.report.rows import EXTRA, METRICS
@@ -94,7 +94,7 @@ def _score_table(story: Story, models: Sequence[str], *, level: str) -> str:
             mark = (found["model"], found["normalise"])
             cells = [found["model"]] if several else []
             marks = "".join(f" {mark}" for mark in row_marks(story, found))
-            signals = escape(figures.modality_label(found["modalities"]))
+            signals = escape(drawing.modality_label(found["modalities"]))
             cells += [found["normalise"], Markup(signals + marks)]
             cells += [score_cell(found, m) for m in METRICS]
             cells += [_control_cell(found, "permuted"), _control_cell(found, "shuffled"), _oracle_cell(found)]
@@ -172,7 +172,7 @@ def _oracle_cell(found: Mapping[str, Any]) -> Any:
 def _plain_rows(rows: Sequence[Mapping[str, Any]]) -> str:
     body = [
         row(
-            r["protocol"], r["normalise"], figures.modality_label(r["modalities"]), f"{r['n']:,}",
+            r["protocol"], r["normalise"], drawing.modality_label(r["modalities"]), f"{r['n']:,}",
             *(score_cell(r, m) for m in METRICS), numeric=range(3, 8),
         )
         for r in rows

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from mien import metrics
-from mien.report import figures, words
+from mien.report import drawing, words
 from mien.report.blocks import Markup, count, paragraph, prose, row, table, tag
 from mien.report.panels import Story
 from mien.report.published import TABLES, PublishedTable
@@ -84,7 +84,7 @@ def _ours(stories: Sequence[Story], protocol: str) -> Iterator[str]:
             found = [s.find(protocol, norm, m) for s in stories]
             if not any(found):
                 continue
-            label = figures.modality_label(m) + (f", normalise = {norm}" if len(normalise) > 1 else "")
+            label = drawing.modality_label(m) + (f", normalise = {norm}" if len(normalise) > 1 else "")
             cells = [text for r in found for text in _row_cells(r)]
             yield row(label, *cells, numeric=range(1, 1 + len(cells)))
     cells = [text for s in stories for text in _majority(s, protocol)]

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.report.blocks import count, definitions, figure, page, paragraph, prose, row, table
-from mien.report.figures import _STYLE, INK, RULE, _axes, _grid, _percent
+from mien.report.drawing import INK, RULE, STYLE, grid_lines, in_percent, subplots
 from mien.report.rows import write_text
 
 if TYPE_CHECKING:
@@ -114,8 +114,8 @@ def probabilities_over_time(line: Timeline) -> Figure:
     """Rows of shaded windows, one for each class, and the largest probability below."""
     import matplotlib
 
-    with matplotlib.rc_context(_STYLE):
-        drawing, (map_, top) = _axes(2, height=0.9 + 0.14 * len(line.classes))
+    with matplotlib.rc_context(STYLE):
+        drawing, (map_, top) = subplots(2, height=0.9 + 0.14 * len(line.classes))
         edges = _edges(line)
         rows = np.arange(len(line.classes) + 1) - 0.5
         values = np.ma.masked_invalid(_with_gaps(line))
@@ -137,8 +137,8 @@ def probabilities_over_time(line: Timeline) -> Figure:
         top.hlines(line.probabilities.max(axis=1), line.start, line.start + line.duration, color=INK, lw=1.6)
         top.axhline(1 / len(line.classes), color=RULE, lw=1.0, ls=(0, (4, 2)))
         top.set_ylim(0, 1)
-        _percent(top, "y")
-        _grid(top)
+        in_percent(top, "y")
+        grid_lines(top)
         top.set_ylabel("largest (%)")
         top.set_xlabel("time (s)")
         for axis in (map_, top):

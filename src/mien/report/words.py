@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from mien.report.figures import modality_label
+from mien.report.drawing import modality_label
 from mien.report.panels import Story, spoken
 from mien.report.rows import paired_difference
 
