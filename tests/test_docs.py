@@ -19,7 +19,7 @@ from pydantic import BaseModel
 
 from mien import core, datasets, features, models, protocols
 from mien.core import Sample, Split
-from mien.run import cli, config
+from mien.run import cli, config, study_file, toml_text
 from mien.train import TrainConfig
 
 ROOT = Path(__file__).parent.parent
@@ -42,9 +42,9 @@ def test_every_study_in_the_documents_can_be_loaded(tmp_path: Path, page: str, t
     file.write_text(text, encoding="utf-8")
     variants = tomllib.loads(text).get("variants", {})
     for changes in variants.values():
-        assert config.load_study(file, changes=changes)
-    study = config.load_study(file, changes={} if variants else None)
-    again = config.load_study(tomllib.loads(config.to_toml(study)))
+        assert study_file.load_study(file, changes=changes)
+    study = study_file.load_study(file, changes={} if variants else None)
+    again = study_file.load_study(tomllib.loads(toml_text.to_toml(study)))
     assert again == study
 
 
@@ -151,7 +151,7 @@ def test_raw_recordings_become_a_report(folder: Path, monkeypatch: pytest.Monkey
         (text,) = blocks(page, language)
         assert text.startswith(f"# {name}\n")
         (folder / name).write_text(text, encoding="utf-8")
-    assert config.load_steps("steps.toml") == config.load_study("study.toml").clean.parsed
+    assert study_file.load_steps("steps.toml") == study_file.load_study("study.toml").clean.parsed
     lines = [line for block in blocks(page, "sh") for line in block.splitlines()]
     assert [line.split()[1] for line in lines] == ["simulate", "inspect", "clean", "run", "audit"]
     for line in lines:

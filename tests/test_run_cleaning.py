@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from mien.core import Clock, Event, InputError, Recording, Signal, Span, Stream, Trial, write_whole
 from mien.run import cleaning
 from mien.run.clocks import align_all, clock_rows, clocks_to_json
-from mien.run.config import load_steps, load_study, to_toml
 from mien.run.store import Store
+from mien.run.study_file import load_steps, load_study
+from mien.run.toml_text import to_toml
 from mien.signal.cleaning import DEFAULT, HighPass, Notch, Rereference, Resample, clean, steps_to_json
 from mien.timeline import AlignmentWarning, align
 

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from conftest import Command, refused, tiny_study
-from mien.run.config import load_study, to_toml
+from mien.run.study_file import load_study
+from mien.run.toml_text import to_toml
 
 COMMANDS = ("demo", "simulate", "inspect", "features", "clean", "run", "report", "audit", "predict")
 

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from conftest import tiny_study
 from mien.core import InputError
-from mien.run.config import load_study, to_toml
+from mien.run.study_file import load_study
+from mien.run.toml_text import to_toml
 
 SHORT = """
 system = "maet"

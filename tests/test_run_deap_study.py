@@ -22,9 +22,10 @@ from mien.datasets._deap_example import write_grey_video
 from mien.models import _milmer_released
 from mien.models.milmer import Milmer
 from mien.run import study
-from mien.run.config import FeaturePart, load_study
+from mien.run.config import FeaturePart
 from mien.run.demo import demo
 from mien.run.prepare import _warn_of_bands, spec_of
+from mien.run.study_file import load_study
 from mien.run.variants import folder_name, run_variants, variants_of
 from test_docs import ROOT, blocks, run_command
 

@@ -14,10 +14,10 @@ from mien.batches import Table
 from mien.core import Event, InputError, Label, Recording, Sample, Span, Trial
 from mien.run import given as given_module
 from mien.run import predict
-from mien.run.config import load_study
 from mien.run.events import choose_events, events_frame
 from mien.run.given import given
 from mien.run.importance import LEAST_FACES, write_importance
+from mien.run.study_file import load_study
 
 ROOT = "data/faces"
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from mien.core import POLICIES, InputError, Label, LabelPolicy, Recording, Span, Trial
-from mien.run.config import load_study
 from mien.run.labels import is_nominal, labelled
+from mien.run.study_file import load_study
 
 
 def trial(name: str, **ratings: float | str) -> Trial:

@@ -14,8 +14,9 @@ import pytest
 
 from conftest import Command, refused, tiny_study
 from mien.core import InputError
-from mien.run.config import load_study, to_toml
 from mien.run.lock import LockWarning, only_run
+from mien.run.study_file import load_study
+from mien.run.toml_text import to_toml
 
 BUSY = "another run is at work in this folder"
 

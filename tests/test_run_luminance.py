@@ -22,11 +22,11 @@ from mien.datasets._seed_layout import EMOTIONS
 from mien.protocols import hash_ids
 from mien.run import pipeline, study
 from mien.run.audit import audit_run
-from mien.run.config import load_study
 from mien.run.fold import load_context
 from mien.run.fold_values import ALL, FoldValues, TrialsOf
 from mien.run.predict import predict_recording
 from mien.run.store import Store
+from mien.run.study_file import load_study
 from test_run_pipeline import contents
 
 RATE, SECONDS, CLIPS = 25.0, 16.0, 8

@@ -15,7 +15,7 @@ from mien import models, train
 from mien.batches import Table, fit_scaler, make_batch, pair, rows, scale
 from mien.batches.rows import ScaledRows
 from mien.core import Features, InputError, Label, Sample, Span, Trial
-from mien.run import prepare
+from mien.run import dropped
 from mien.run.packed import load_table, on_disk, save_table
 from mien.train import _data, _loop
 
@@ -161,10 +161,10 @@ def test_what_is_missing_does_not_depend_on_how_many_rows_are_read_at_a_time(
     values = np.zeros((7, 6), np.float32)
     values[1, :3], values[4, 2], values[6] = np.nan, np.inf, np.nan
     for block in (1, 12, 1000):
-        monkeypatch.setattr(prepare, "_BLOCK", block)
-        assert prepare._holes(values, 0).tolist() == [0, 3, 0, 0, 1, 0, 6]
-        assert prepare._holes(values, 2).tolist() == [0, 1, 0, 0, 0, 0, 2]
-    assert prepare._holes(values[:0], 0).tolist() == []
+        monkeypatch.setattr(dropped, "_BLOCK", block)
+        assert dropped._holes(values, 0).tolist() == [0, 3, 0, 0, 1, 0, 6]
+        assert dropped._holes(values, 2).tolist() == [0, 1, 0, 0, 0, 0, 2]
+    assert dropped._holes(values[:0], 0).tolist() == []
 
 
 def fitted(table: Table, part: int, folder: Path) -> np.ndarray:
@@ -199,13 +199,13 @@ def test_a_study_never_holds_the_whole_table(
     for module, names in limits.items():
         for name in names:
             monkeypatch.setattr(module, name, MB)
-    monkeypatch.setattr(prepare, "_BLOCK", MB // 4)
+    monkeypatch.setattr(dropped, "_BLOCK", MB // 4)
     fitted(paired(stored, tmp_path / "first"), 40, tmp_path)
     tracemalloc.start()
     try:
         save_table(tmp_path, paired(stored, tmp_path))
         table = load_table(tmp_path)
-        assert sum(d["count"] for d in prepare._filled_values(table)) == TRIALS
+        assert sum(d["count"] for d in dropped.filled_values(table)) == TRIALS
         assert np.isfinite(fitted(table, 1, tmp_path)).all()
         peak = tracemalloc.get_traced_memory()[1]
     finally:

@@ -18,8 +18,8 @@ from conftest import Command
 from mien import simulate
 from mien.core import InputError
 from mien.run import study
-from mien.run.config import load_study
 from mien.run.demo import demo
+from mien.run.study_file import load_study
 from mien.run.variants import run_variants, variants_of
 from mien.timeline import AlignmentWarning
 from test_docs import ROOT, blocks, run_command

@@ -21,7 +21,7 @@ from mien import protocols
 from mien.core import InputError, UnknownNameError
 from mien.datasets import DatasetWarning
 from mien.run import study
-from mien.run.config import load_study
+from mien.run.study_file import load_study
 
 SAME_BYTES = (
     *("study.toml", "splits.json", "samples.parquet", "dropped.csv", "record.json", "predictions.parquet"),

@@ -26,9 +26,10 @@ from mien import datasets, features, simulate
 from mien.core import InputError, write_whole
 from mien.features import FeatureWarning
 from mien.run import cleaning, study
-from mien.run.config import load_study, to_toml
 from mien.run.extract import FeatureSpec, extract
 from mien.run.store import Store
+from mien.run.study_file import load_study
+from mien.run.toml_text import to_toml
 from mien.signal.cleaning import DEFAULT
 from mien.timeline import align
 from test_run_resume import MIEN, bytes_of, wait_for_the_end, wait_until

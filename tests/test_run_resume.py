@@ -16,7 +16,8 @@ import pytest
 
 from conftest import tiny_study
 from mien.run import study
-from mien.run.config import load_study, to_toml
+from mien.run.study_file import load_study
+from mien.run.toml_text import to_toml
 
 pytestmark = pytest.mark.skipif(
     not Path("/proc/self/stat").exists(), reason="looks at processes through /proc"

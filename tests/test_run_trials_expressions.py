@@ -21,11 +21,11 @@ from mien import batches, features, simulate
 from mien.core import Clip, Event, Features, InputError, Label, Recording, Span, Stream, Trial
 from mien.datasets._seed_layout import CHANNELS
 from mien.run import cuts, study
-from mien.run.config import load_study
 from mien.run.extract import FeatureSpec, extract
 from mien.run.predict import predict_recording
 from mien.run.prepare import extract_features
 from mien.run.store import Store
+from mien.run.study_file import load_study
 from mien.run.trials import OfTrials, expressions, mean_of
 
 LABEL = {"emotion": Label(value="happy", scale=("happy", "sad"), rater="stimulus")}

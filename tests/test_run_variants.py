@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from mien.core import InputError
-from mien.run.config import load_study, to_toml
+from mien.run.study_file import load_study
+from mien.run.toml_text import to_toml
 from mien.run.variants import folder_name, run_variants, variants_of
 
 BASE = """

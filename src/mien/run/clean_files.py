@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from mien.run.cleaning import SIGNAL, clean_recordings, summary, write_pages
-from mien.run.prepare import Progress, load_raw
+from mien.run.loading import Progress, load_raw
 from mien.run.store import Store
 from mien.signal.cleaning import DEFAULT, Step
 

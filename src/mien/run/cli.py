@@ -6,16 +6,23 @@ import json as json_module
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from mien.core import InputError, MienError
+from mien.run.terminal import (
+    ERR,
+    bars,
+    print_inspection,
+    print_json,
+    print_summary,
+    print_table,
+    say,
+    show_warning,
+)
 
 app = typer.Typer(
     name="mien",
@@ -26,8 +33,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-_out = Console(soft_wrap=True)
-_err = Console(stderr=True, soft_wrap=True)
 _WrongCall: type[Exception] = typer.BadParameter.__mro__[2]  # ClickException, wherever typer takes it from
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for a program to read.")]
@@ -39,14 +44,14 @@ Workers = Annotated[int | None, typer.Option(min=1, help="Processes; default one
 
 def main() -> None:
     """Entry point: one clear line and exit code 2 instead of a traceback for what a user can put right."""
-    warnings.showwarning = _show_warning
+    warnings.showwarning = show_warning
     try:
         code = app(standalone_mode=False)  # the code of a typer.Exit is returned, not raised
     except MienError as fault:
-        _err.print(f"mien: {fault}", style="red", markup=False, highlight=False)
+        ERR.print(f"mien: {fault}", style="red", markup=False, highlight=False)
         sys.exit(2)
     except (KeyboardInterrupt, typer.Abort):
-        _err.print("mien: stopped; the same command goes on from here", markup=False)
+        ERR.print("mien: stopped; the same command goes on from here", markup=False)
         sys.exit(2)
     except _WrongCall as fault:
         fault.show()  # type: ignore[attr-defined]
@@ -56,45 +61,9 @@ def main() -> None:
         sys.exit(0)
     except OSError as fault:
         where = f"{fault.filename}: " if fault.filename else ""
-        _err.print(f"mien: {where}{fault.strerror or fault}", style="red", markup=False, highlight=False)
+        ERR.print(f"mien: {where}{fault.strerror or fault}", style="red", markup=False, highlight=False)
         sys.exit(2)
     sys.exit(code if isinstance(code, int) else 0)
-
-
-def _show_warning(message: Any, category: type[Warning], *_: Any, **__: Any) -> None:
-    if category.__module__.startswith("mien"):
-        _err.print(f"mien: {message}", style="yellow", markup=False, highlight=False)
-
-
-@contextmanager
-def _bars(quiet: bool = False) -> Iterator[Callable[[str, int, int, str], None]]:
-    """Progress bars, one for each stage; nothing where the output is read by a program."""
-    if quiet:
-        yield lambda *_: None
-        return
-    columns = (
-        TextColumn("{task.description:<22}"),
-        BarColumn(bar_width=30),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.fields[text]}", style="dim"),
-    )
-    with Progress(*columns, console=_err, transient=False) as bars:
-        tasks: dict[str, Any] = {}
-
-        def tell(stage: str, done: int, total: int, text: str) -> None:
-            if not total:
-                return
-            if stage not in tasks:
-                tasks[stage] = bars.add_task(stage, total=total, text="")
-            shown = text if len(text) < 50 else text[:47] + "..."
-            bars.update(tasks[stage], completed=done, total=total, text=shown if done < total else "")
-
-        yield tell
-
-
-def _print_json(value: Any) -> None:
-    sys.stdout.write(json_module.dumps(value, indent=2, sort_keys=True, ensure_ascii=False) + "\n")
 
 
 @app.command()
@@ -107,10 +76,10 @@ def demo(
     """The main job on made-up data: simulate, read, features, train, evaluate, report."""
     from mien.run.demo import demo as run_demo
 
-    with _bars() as tell:
+    with bars() as tell:
         runs = run_demo(out, only=only, size=size, workers=workers, progress=tell)
     for run in runs:
-        _summary(run)
+        print_summary(run)
 
 
 @app.command()
@@ -159,7 +128,7 @@ def simulate(
         k: t for k, t in simulation.option_types(name).items() if k not in {"workers", "progress", *options}
     }
     options |= parsed_options(option or (), types, what=f"simulate {name!r}")
-    with _bars() as tell:
+    with bars() as tell:
         made = simulation.simulate(
             name,
             out,
@@ -168,7 +137,7 @@ def simulate(
             progress=lambda done, total, text: tell("simulating", done, total, text),
             **options,
         )
-    _say(f"made-up data in {made}")
+    say(f"made-up data in {made}")
 
 
 @app.command()
@@ -194,16 +163,16 @@ def inspect(
     if reveal:
         _reveal(name, root, json=json)
         return
-    with _bars(quiet=json) as tell:
+    with bars(quiet=json) as tell:
         found = datasets.inspect(
             name, root, progress=lambda done, total, text: tell("reading", done, total, text)
         )
     recordings = _raw(name, root) if found.sessions else []
     markers = markers_to_json(recordings)
     if json:
-        _print_json(found.to_dict() | {"clocks": _clocks(recordings), "markers": markers})
+        print_json(found.to_dict() | {"clocks": _clocks(recordings), "markers": markers})
     else:
-        _print_inspection(found, markers)
+        print_inspection(found, markers)
     if out is not None:
         page = write_statistics(
             out,
@@ -212,7 +181,7 @@ def inspect(
             simulated=(root / "truth.json").exists(),
             markers=markers,
         )
-        _err.print(f"statistics: {page}", markup=False, highlight=False)
+        ERR.print(f"statistics: {page}", markup=False, highlight=False)
     raise typer.Exit(0 if found.ok else 1)
 
 
@@ -225,13 +194,13 @@ def _reveal(name: str, root: Path, *, json: bool) -> None:
             "--reveal prints people's names, and its output is not a terminal",
             remedy="run it in a terminal, without --json, | or >",
         )
-    _print_table(["pseudonym", "name"], list(datasets.reveal(name, root).items()))
+    print_table(["pseudonym", "name"], list(datasets.reveal(name, root).items()))
 
 
 def _raw(name: str, root: Path) -> list[Any]:
     """Raw recordings, each device on its own clock; reads headers and triggers only."""
     from mien import datasets
-    from mien.run.prepare import raw_option
+    from mien.run.loading import raw_option
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the inspection lists the faults
@@ -248,55 +217,6 @@ def _clocks(recordings: Sequence[Any]) -> dict[str, Any]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a device that is refused says so beside its markers
         return clocks_to_json(align_all(recordings)[0])
-
-
-def _print_inspection(found: Any, markers: dict[str, Any]) -> None:
-    from mien.run.clocks import marker_rows
-
-    for rows in (found.found, found.sessions, marker_rows(markers)):
-        if rows:
-            _print_table([c.replace("_", " ") for c in rows[0]], [list(row.values()) for row in rows])
-    counts = [[what.replace("_", " "), here, expected] for what, (here, expected) in found.counts.items()]
-    _print_table(["", "found", "expected"], counts)
-    for one in markers.values():
-        for device in one["devices"]:
-            if device["refused"]:
-                _say(f"not aligned: {device['refused']}")
-    for note in found.notes:
-        _say(f"note: {note}")
-    for fault in found.faults:
-        where = " ".join(str(p) for p in (fault.file, fault.item) if p)
-        _say(f"{fault.severity}: {where}: {fault.reason}")
-    _say("no faults" if not found.faults else f"{len(found.faults)} faults")
-
-
-def _say(text: str) -> None:
-    _out.print(text, markup=False, highlight=False)
-
-
-def _print_table(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """Columns as wide as they need to be, numbers to the right; nothing is cut off."""
-    cells = [[_cell(v) for v in row] for row in rows]
-    numeric = [all(isinstance(row[i], int | float | None) for row in rows) for i in range(len(header))]
-    widths = [
-        max(len(header[i]), *(len(row[i]) for row in cells)) if cells else len(header[i])
-        for i in range(len(header))
-    ]
-    for number, row in enumerate([list(header), *cells]):
-        line = "  ".join(
-            text.rjust(w) if right else text.ljust(w)
-            for text, w, right in zip(row, widths, numeric, strict=True)
-        )
-        _out.print(line.rstrip(), style="bold" if number == 0 else None, markup=False, highlight=False)
-    _say("")
-
-
-def _cell(value: Any) -> str:
-    if value is None:
-        return "-"
-    if isinstance(value, float):
-        return f"{value:.0f}" if value.is_integer() or abs(value) >= 1000 else f"{value:.3g}"
-    return str(value)
 
 
 @app.command()
@@ -328,16 +248,16 @@ def features(
 
     if steps is not None and not clean:
         raise InputError("--steps was given without --clean", remedy="add --clean")
-    with _bars() as tell:
+    with bars() as tell:
         made = write_features(
             name, root, out, wanted=feature or ["eeg=de_lds"], recipe=recipe, compare=compare, store=store,
             clean=_steps(steps) if clean else None, events=events, workers=workers or os.cpu_count() or 1,
             progress=tell,
         )  # fmt: skip
     for line in made["written"]:
-        _say(line)
+        say(line)
     for fault in made["faults"]:
-        _err.print(f"left out: {fault}", style="yellow", markup=False, highlight=False)
+        ERR.print(f"left out: {fault}", style="yellow", markup=False, highlight=False)
     raise typer.Exit(1 if made["faults"] else 0)
 
 
@@ -358,18 +278,18 @@ def clean(
     """
     from mien.run.clean_files import write_cleaned
 
-    with _bars(quiet=json) as tell:
+    with bars(quiet=json) as tell:
         made = write_cleaned(
             name, root, out, steps=_steps(steps), store=store, workers=workers or os.cpu_count() or 1,
             subjects=None if subjects is None else [s.strip() for s in subjects.split(",")], progress=tell,
         )  # fmt: skip
     if json:
-        _print_json(made)
+        print_json(made)
     else:
         for fault in made["faults"]:
-            _err.print(f"left out: {fault}", style="yellow", markup=False, highlight=False)
+            ERR.print(f"left out: {fault}", style="yellow", markup=False, highlight=False)
         rows = made["recordings"].items()
-        _print_table(
+        print_table(
             ["recording", "minutes", "bad channels", "components removed", "seconds of bursts", "notes"],
             [
                 [
@@ -379,12 +299,12 @@ def clean(
                 for n, r in rows
             ],
         )  # fmt: skip
-        _say(f"cleaned recordings and a page for each in {out}")
+        say(f"cleaned recordings and a page for each in {out}")
     raise typer.Exit(1 if made["faults"] else 0)
 
 
 def _steps(file: Path | None) -> Any:
-    from mien.run.config import load_steps
+    from mien.run.study_file import load_steps
     from mien.signal.cleaning import DEFAULT
 
     return DEFAULT if file is None else load_steps(file)
@@ -411,19 +331,19 @@ def run(
 
     folder = out if out is not None else study.with_suffix("")
     if variants_of(study):
-        with _bars() as tell:
+        with bars() as tell:
             found = run_variants(
                 study, folder, overrides=overrides or (), store=store, workers=workers, progress=tell
             )
         for name, path in found.items():
-            _say(f"\n{name}")
-            _summary(path)
+            say(f"\n{name}")
+            print_summary(path)
         return
-    with _bars() as tell:
+    with bars() as tell:
         made = run_study(
             study, folder, overrides=overrides or (), store=store, workers=workers, progress=tell
         )
-    _summary(made)
+    print_summary(made)
 
 
 @app.command()
@@ -438,9 +358,9 @@ def report(
 
     page = reporting.write_report(*runs)
     if json:
-        _print_json(json_module.loads((Path(runs[0]) / "report.json").read_bytes()))
+        print_json(json_module.loads((Path(runs[0]) / "report.json").read_bytes()))
     else:
-        _summary(Path(runs[0]))
+        print_summary(Path(runs[0]))
     assert page.exists()
 
 
@@ -454,14 +374,14 @@ def audit(
 
     found = audit_run(run)
     if json:
-        _print_json(found)
+        print_json(found)
     else:
-        _say(f"verdict: {found['verdict']}")
+        say(f"verdict: {found['verdict']}")
         for finding in found["findings"]:
             text = f"{finding['severity']}: {finding['kind']} in {finding['where']}: {finding['evidence']}"
-            _say(text)
+            say(text)
         for protocol, words in found["proven"].items():
-            _say(f"{protocol}: kept out of training: {', '.join(words) or 'nothing'}")
+            say(f"{protocol}: kept out of training: {', '.join(words) or 'nothing'}")
     raise typer.Exit(0 if found["verdict"] == "clean" else 1)
 
 
@@ -502,16 +422,16 @@ def predict(
     result = predict_recording(recording, run=run, out=out, page=page)
     code = 1 if result["faults"] else 0
     if json:
-        _print_json(result)
+        print_json(result)
         raise typer.Exit(code)
     for fault in result["faults"]:
         text = f"left out: {fault['what']} {fault['id']}: {fault['reason']}"
-        _err.print(text, style="yellow", markup=False, highlight=False)
+        ERR.print(text, style="yellow", markup=False, highlight=False)
     for line in result.get("warnings", ()):
-        _err.print(f"warning: {line}", style="yellow", markup=False, highlight=False)
+        ERR.print(f"warning: {line}", style="yellow", markup=False, highlight=False)
     for line in result["notes"]:
-        _err.print(f"note: {line}", markup=False, highlight=False)
-    _print_table(
+        ERR.print(f"note: {line}", markup=False, highlight=False)
+    print_table(
         ["trial", "streams", "windows", "most probable", "probability"],
         [
             [r["trial"], r["modalities"], r["n_windows"], r["class"], f"{r['probability']:.2f}"]
@@ -519,32 +439,7 @@ def predict(
         ],
     )
     if out is not None:
-        _say(f"windows in {out}")
+        say(f"windows in {out}")
     if page is not None:
-        _say(f"timeline: {page}")
+        say(f"timeline: {page}")
     raise typer.Exit(code)
-
-
-def _summary(folder: Path) -> None:
-    """A small table of a run's main scores, the audit's verdict and where the report lies."""
-    content = json_module.loads((folder / "report.json").read_bytes())
-    rows = [r for r in content["results"] if r["level"] != "window" and "extra" not in r]
-    main = next((r["controls"]["permuted"]["metric"] for r in rows), "accuracy")  # the oracle's score, too
-    _print_table(
-        ["protocol", "scaled by", "model", "streams", main, "95 % interval", "chance", "oracle"],
-        [
-            [
-                r["protocol"],
-                r["normalise"],
-                r["model"],
-                " + ".join(r["modalities"]),
-                f"{r['metrics'][main]['value']:.3f}",
-                f"{r['metrics'][main]['low']:.3f} to {r['metrics'][main]['high']:.3f}",
-                f"{r['chance']['uniform']:.3f}",
-                "-" if r["oracle"] is None else f"{r['oracle']['value']:.3f}",
-            ]
-            for r in rows
-        ],
-    )
-    _say(f"audit: {content['audit']['verdict']}")
-    _say(f"report: {folder / 'report.html'}")

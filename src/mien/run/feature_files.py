@@ -14,7 +14,7 @@ from mien.run.cleaning import RAW, write_pages
 from mien.run.events import choose_events
 from mien.run.extract import FeatureSpec, extract
 from mien.run.files import write_npz, write_parquet
-from mien.run.prepare import clean_for, load_dataset, load_raw, refuse_raw_only
+from mien.run.loading import clean_for, load_dataset, load_raw, refuse_raw_only
 from mien.run.store import Store
 from mien.signal.cleaning import Step
 

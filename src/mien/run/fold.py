@@ -18,11 +18,12 @@ from mien import batches, models, protocols, train
 from mien.batches import Scaler, Table
 from mien.core import Batch, Split
 from mien.run.bags import bag_of, blocks, look, watched
-from mien.run.config import Study, load_study
+from mien.run.config import Study
 from mien.run.files import write_json, write_npz
 from mien.run.fold_values import FoldValues
 from mien.run.packed import load_table
 from mien.run.selection import select_rows
+from mien.run.study_file import load_study
 
 Rows = NDArray[np.int64]
 

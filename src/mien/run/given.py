@@ -17,7 +17,9 @@ from mien.features._eeg import BANDS
 from mien.features.shipped import PREFERRED
 from mien.run import cuts
 from mien.run.config import FeaturePart
-from mien.run.prepare import clean_for, dropped_file, load_dataset, load_raw, spec_of
+from mien.run.dropped import dropped_file
+from mien.run.loading import clean_for, load_dataset, load_raw
+from mien.run.prepare import spec_of
 from mien.run.recording import adapted, is_recording
 from mien.run.store import Store
 from mien.signal.cleaning import steps_from_json

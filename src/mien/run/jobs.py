@@ -13,7 +13,7 @@ from mien.core import InputError
 from mien.core.workers import process_pool
 from mien.run.config import Study
 from mien.run.fold import Job, load_context, make_model, result_folder, run_job
-from mien.run.prepare import Progress
+from mien.run.loading import Progress
 
 
 def plan_jobs(out: Path, plan: Study) -> list[Job]:

@@ -12,13 +12,16 @@ from mien import report
 from mien.core import InputError, MienError, write_whole
 from mien.run.audit import audit_run
 from mien.run.collect import collect
-from mien.run.config import Study, load_study, to_toml
+from mien.run.config import Study
 from mien.run.environment import Clock
 from mien.run.fold import load_context
 from mien.run.jobs import plan_jobs, run_jobs, try_models
+from mien.run.loading import Progress
 from mien.run.lock import LOCK, only_run
-from mien.run.prepare import Progress, prepare
+from mien.run.prepare import prepare
 from mien.run.refit import refit
+from mien.run.study_file import load_study
+from mien.run.toml_text import to_toml
 
 _MADE_LAST = ("audit.json", "report.json", "report.html", "environment.json")
 

@@ -16,10 +16,11 @@ from mien.core import Features, InputError, MienError, Recording, Signal, write_
 from mien.run import cuts
 from mien.run.checkpoint import Answer, open_checkpoint
 from mien.run.config import FeaturePart
+from mien.run.dropped import dropped_clip
 from mien.run.extract import compute_from
 from mien.run.fold_values import without_light
 from mien.run.given import Given, given
-from mien.run.prepare import dropped_clip, spec_of
+from mien.run.prepare import spec_of
 from mien.run.recording import is_recording
 from mien.run.trials import Made, OfTrials, expressions, of_expressions
 

@@ -2,45 +2,40 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import shutil
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from mien import batches, datasets, features, protocols
+from mien import batches, features, protocols
 from mien.batches import Table
 from mien.core import InputError, Recording, Signal, Trial, write_whole
-from mien.datasets import DatasetWarning, Fault
 from mien.run import bags
 from mien.run.association import association, moments
-from mien.run.cleaning import CLEANED, RAW, CleanedRecordings, clean_recordings, summary, write_pages
+from mien.run.cleaning import RAW, summary, write_pages
 from mien.run.clip_control import showings
-from mien.run.clocks import align_all, clocks_to_json, markers_to_json
+from mien.run.clocks import clocks_to_json
 from mien.run.config import FeaturePart, Study
 from mien.run.courses import BODY_OPTIONS, PER_SECOND, courses, unit_of
 from mien.run.cuts import by_trial
+from mien.run.dropped import dropped_clip, dropped_file, filled_values, write_dropped
 from mien.run.events import choose_events, events_frame
 from mien.run.extract import FeatureSpec, extract, settle
 from mien.run.files import write_json, write_parquet
 from mien.run.labels import is_nominal, labelled
+from mien.run.loading import Progress, clean_for, load_of, refuse_raw_only
 from mien.run.luminance import prepare_folds
 from mien.run.packed import on_disk, save_table
+from mien.run.samples_frame import samples_frame
 from mien.run.selection import select
 from mien.run.store import Store
 from mien.run.trials import Made, OfTrials, of_expressions
 from mien.run.truth import read_truth
-from mien.signal.cleaning import Step
 
-Progress = Callable[[str, int, int, str], None]
-"""Called with (stage, done, total, text)."""
-_BLOCK = 8 * 2**20
-"""Values of a table that are looked at together."""
 _CLEAN_OR_RAW = f'add [clean] with steps = "default" to the study, or name the stream: stream = "{RAW}"'
 
 
@@ -50,7 +45,7 @@ def prepare(out: Path, plan: Study, *, store: Path, workers: int, tell: Progress
     if (work / "ready").exists():
         return
     shutil.rmtree(work, ignore_errors=True)
-    recordings, faults, markers = _load(plan)
+    recordings, faults, markers = load_of(plan)
     specs = [spec_of(s, plan.features[s]) for s in plan.streams]
     if plan.clean is None:
         refuse_raw_only(specs, recordings, root=plan.data.root, remedy=_CLEAN_OR_RAW)
@@ -89,7 +84,7 @@ def prepare(out: Path, plan: Study, *, store: Path, workers: int, tell: Progress
         if not any(modality == stream for modality, _ in made):
             raise _unusable(stream, plan, unusable)
     table, missing = _paired(made, trials, plan, classes, recordings, folder=work / "table")
-    dropped += [*missing, *_filled_values(table)]
+    dropped += [*missing, *filled_values(table)]
     if not len(table):
         raise InputError(
             f"no {plan.samples.of} of any trial can be used", file=plan.data.root, remedy="run mien inspect"
@@ -128,14 +123,14 @@ def prepare(out: Path, plan: Study, *, store: Path, workers: int, tell: Progress
     write_json(work / "classes.json", list(classes))
     write_json(work / _CHOSEN, _chosen_options(specs, recordings))
     write_json(out / "splits.json", protocols.splits_to_json(splits, table.samples))
-    write_parquet(out / "samples.parquet", _samples_frame(table, recordings, selected, used=used))
+    write_parquet(out / "samples.parquet", samples_frame(table, recordings, selected, used=used))
     if plan.samples.of == "event":
         write_parquet(out / "events.parquet", events_frame(table, recordings))
     if clocks := clocks_to_json(recordings):
         write_json(out / "clocks.json", clocks)
     if markers:
         write_json(out / "markers.json", markers)
-    _write_dropped(out / "dropped.csv", dropped)
+    write_dropped(out / "dropped.csv", dropped)
     write_whole(work / "ready", b"")
 
 
@@ -217,98 +212,6 @@ def _paired(
         label=plan.label,
         intensity=_intensities(recordings),
         allocate=on_disk(folder),
-    )
-
-
-def load_recordings(plan: Study) -> tuple[list[Recording], list[Fault]]:
-    """The recordings of a study's data set, restricted to its subjects, and what its reader left out."""
-    recordings, faults, _ = _load(plan)
-    return recordings, faults
-
-
-def _load(plan: Study) -> tuple[list[Recording], list[Fault], dict[str, Any]]:
-    """The same, and how the markers of the devices of each recording go together."""
-    options = dict(plan.data.options)
-    if plan.data.subjects is not None:
-        options["subjects"] = list(plan.data.subjects)
-    if plan.clean is not None:
-        options = raw_option(plan.data.name) | options
-    recordings, faults = read_dataset(plan.data.name, plan.data.root, **options)
-    aligned, unaligned = align_all(recordings)
-    return aligned, [*faults, *unaligned], markers_to_json(recordings)
-
-
-def load_dataset(name: str, root: str | Path, **options: Any) -> tuple[list[Recording], list[Fault]]:
-    """:func:`read_dataset`, aligned."""
-    recordings, faults = read_dataset(name, root, **options)
-    recordings, unaligned = align_all(recordings)
-    return recordings, [*faults, *unaligned]
-
-
-def read_dataset(name: str, root: str | Path, **options: Any) -> tuple[list[Recording], list[Fault]]:
-    """What :func:`mien.datasets.load` gives, each device on its own clock, and what was left out; warnings
-    are passed on."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        recordings = datasets.load(name, root, **options)
-    faults: list[Fault] = []
-    for one in caught:
-        if isinstance(one.message, DatasetWarning):
-            faults += one.message.faults
-        warnings.warn_explicit(one.message, one.category, one.filename, one.lineno)
-    return recordings, faults
-
-
-def load_raw(name: str, root: str | Path, **options: Any) -> tuple[list[Recording], list[Fault]]:
-    """As :func:`load_dataset`, but the raw recordings of a data set that has preprocessed ones as well."""
-    return load_dataset(name, root, **raw_option(name) | options)
-
-
-def raw_option(name: str) -> dict[str, Any]:
-    """What asks a data set for its raw recordings; nothing where it has no others."""
-    known = inspect.signature(datasets.registry.get(name).load).parameters
-    return {"raw": True} if "raw" in known else {}
-
-
-def refuse_raw_only(
-    specs: Iterable[FeatureSpec], recordings: Iterable[Recording], *, root: str | Path, remedy: str
-) -> None:
-    """Features of ``eeg`` cannot be made where there is ``raw_eeg`` alone."""
-    there = {name for r in recordings for name in r.streams}
-    for spec in specs:
-        if spec.resolved().stream == CLEANED and CLEANED not in there and RAW in there:
-            raise InputError(
-                f"{spec.name} reads the stream {CLEANED!r}, and the recordings are raw: they have {RAW!r}",
-                file=root,
-                remedy=remedy,
-            )
-
-
-def clean_for(
-    specs: Sequence[FeatureSpec],
-    recordings: Sequence[Recording],
-    steps: Sequence[Step],
-    store: Store,
-    *,
-    root: str | Path,
-    workers: int,
-    tell: Progress,
-) -> CleanedRecordings:
-    """Cleaned recordings for features of which one at least reads what is cleaned."""
-    streams = [spec.resolved().stream for spec in specs]
-    if CLEANED not in streams:
-        raise InputError(
-            f"no feature reads the cleaned EEG; they read {', '.join(map(str, streams))}",
-            expected=f'a feature of the stream {CLEANED!r}, for example eeg = "de_lds"',
-            remedy="leave the cleaning out",
-        )
-    return clean_recordings(
-        recordings,
-        steps,
-        store,
-        simulated=(Path(root) / "truth.json").exists(),
-        workers=workers,
-        progress=lambda done, total, text: tell("cleaning", done, total, text),
     )
 
 
@@ -433,106 +336,3 @@ def _intensities(recordings: Iterable[Recording]) -> dict[str, Signal]:
 def rule_of(plan: Study, name: str) -> protocols.Rule:
     """A protocol of a study, with its options."""
     return protocols.create(name, **plan.protocol.options.get(name, {}))
-
-
-def _samples_frame(
-    table: Table,
-    recordings: Iterable[Recording],
-    selected: NDArray[np.bool_],
-    *,
-    used: Mapping[tuple[str, str], Sequence[str]] | None = None,
-) -> Any:
-    import pandas as pd
-
-    recording_of = {(t.part_of or t).id: t.recording for r in recordings for t in r.trials}
-    rows = table.samples
-    columns: dict[str, Any] = {
-        "sample": [s.id for s in rows],
-        "trial": [s.trial for s in rows],
-        "recording": [recording_of[s.trial] for s in rows],
-        "subject": [s.subject for s in rows],
-        "session": [s.session for s in rows],
-        "stimulus": [s.stimulus for s in rows],
-        "event": [s.event or "" for s in rows],
-        "start": [s.start for s in rows],
-        "duration": [s.duration for s in rows],
-        "label": table.labels,
-        "intensity": table.intensity,
-        "selected": selected,
-    }
-    if used is not None:
-        columns["events"] = [
-            list(dict.fromkeys(e for name in table.inputs for e in used.get((name, s.id), ()))) for s in rows
-        ]
-    for name in table.inputs:
-        columns[f"present_{name}"] = table.present[name]
-        columns[f"content_{name}"] = [
-            int.from_bytes(d, "little", signed=True) for d in _digests(table.inputs[name])
-        ]
-    return pd.DataFrame(columns)
-
-
-def _digests(values: NDArray[Any]) -> Iterable[bytes]:
-    import hashlib
-
-    for row in values:
-        yield hashlib.blake2b(np.ascontiguousarray(row).tobytes(), digest_size=8).digest()
-
-
-def _filled_values(table: Table) -> Iterable[dict[str, Any]]:
-    """Single values that are no numbers (a dead electrode) in windows that are used, trial by trial."""
-    trials = np.array([s.trial for s in table.samples])
-    for stream, values in table.inputs.items():
-        bag = len(table.axes[stream].get("instance", ()))  # how many instances a sample has, 0: it is no bag
-        holes = np.where(table.present[stream], _holes(values, bag), 0)
-        for trial in dict.fromkeys(trials[holes > 0].tolist()):
-            here = trials == trial
-            yield {
-                "what": f"{stream} instance" if bag else f"{stream} value",
-                "id": trial,
-                "subject": str(table.subjects[here][0]),
-                "reason": "nothing found" if bag else "not a number, the mean takes its place",
-                "count": int(holes[here].sum()),
-            }
-
-
-def _holes(values: NDArray[Any], bag: int) -> NDArray[np.int64]:
-    """How many values, or instances of a bag, of each row are missing; a few rows are read at a time."""
-    each = max(1, _BLOCK // max(values.shape[1], 1))
-    found = []
-    for first in range(0, len(values), each):
-        missing = ~np.isfinite(values[first : first + each])
-        if bag:
-            missing = missing.reshape(len(missing), bag, -1).all(axis=2)
-        found.append(missing.sum(axis=1))
-    return np.concatenate(found) if found else np.empty(0, np.int64)
-
-
-def dropped_file(fault: Fault, root: str | Path) -> dict[str, Any]:
-    """A file or clip that the reader left out, its path from the root of the data set."""
-    path = Path(fault.file)
-    where = path.relative_to(root).as_posix() if path.is_relative_to(root) else fault.file
-    return {
-        "what": "part of a file" if fault.item else "file",
-        "id": f"{where} {fault.item}".strip(),
-        "subject": fault.subject,
-        "reason": fault.reason,
-        "count": 1,
-    }
-
-
-def dropped_clip(stream: str, trial: Trial, reason: str) -> dict[str, Any]:
-    """A stream of a trial, or of an event, that could not be read or computed."""
-    what = f"{stream} of {'a trial' if trial.event is None else 'an event'}"
-    return {"what": what, "id": trial.id, "subject": trial.subject, "reason": reason, "count": 1}
-
-
-def _write_dropped(path: Path, dropped: Sequence[Mapping[str, Any]]) -> None:
-    import csv
-    import io
-
-    text = io.StringIO()
-    writer = csv.DictWriter(text, ["what", "id", "subject", "reason", "count"], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(dropped)
-    write_whole(path, text.getvalue().encode())

@@ -9,8 +9,8 @@ from typing import Any
 
 from mien import report
 from mien.core import InputError
-from mien.run.config import load_study, read_raw
 from mien.run.pipeline import study
+from mien.run.study_file import load_study, read_raw
 
 KEY = "variants"
 Progress = Callable[[str, int, int, str], None]
