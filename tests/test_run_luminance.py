@@ -100,7 +100,7 @@ def recordings(folder: Path) -> list[Recording]:
 def reader() -> Any:
     """Folders of this module's gaze are read as a data set."""
     with pytest.MonkeyPatch.context() as patch:
-        for function in ("prepare.read_dataset", "given.load_dataset"):
+        for function in ("loading.read_dataset", "given.load_dataset"):
             patch.setattr(f"mien.run.{function}", lambda name, root, **_: (recordings(Path(root)), []))
         yield
 
