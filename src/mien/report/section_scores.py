@@ -51,9 +51,9 @@ def summary(story: Story) -> str:
         )
     if others:
         level_tables = _score_table(story, others, level=story.level)
+        which = "model" if len(others) == 1 else f"{len(others)} models"
         parts.append(
-            f"<details><summary>The other {count(len(others), 'model')}, by "
-            f"{story.level}</summary>{level_tables}</details>"
+            f"<details><summary>The other {which}, by {story.level}</summary>{level_tables}</details>"
         )
     return "\n".join(parts)
 
