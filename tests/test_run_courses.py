@@ -261,7 +261,9 @@ def bodies(seed: int, *, effect: float) -> Made:
     study = _mmme_plan.draw(seed, subjects=10, clips=21, events_per_clip=1.2, seconds=20.0, effect=effect)
     plan = study.brain
     starts = plan.starts().astype(float)
-    series: dict[str, dict[str, Series]] = {"heart_rate": {}, "eda_phasic": {}, "eda_tonic": {}}
+    series: dict[str, dict[str, Series]] = {
+        name: {} for name in ("heart_rate", "scr_drive", "eda_phasic", "eda_tonic")
+    }
     events, shown = [], []
     for s in range(10):
         drawn, who = draw_body(study, s), {"recording": f"r{s}", "subject": f"s{s}"}
@@ -271,6 +273,9 @@ def bodies(seed: int, *, effect: float) -> Made:
         times = drawn.grid[0] + np.arange(len(skin.phasic)) / skin.rate
         series["eda_phasic"][f"r{s}"] = times, skin.phasic
         series["eda_tonic"][f"r{s}"] = times, skin.tonic
+        second = (times - times[0]).astype(int)
+        drive = np.bincount(second, 1e6 * skin.drive) / np.bincount(second)
+        series["scr_drive"][f"r{s}"] = times[0] + np.arange(len(drive)) + 0.5, drive
         shown += [Showing(stimulus=f"c{c}", start=float(t), **who) for c, t in enumerate(starts)]
         events += [
             Moment(
@@ -303,7 +308,7 @@ def test_false_positives_of_bodies_without_effect() -> None:
         skin = ({"eda_tonic": made[0]["eda_tonic"]}, *made[1:])
         alone += [p for (_, c), p in outcome(skin, controlled=False, seed=seed).items() if "micro" not in c]
     assert {k: len(v) for k, v in found.items()} == dict.fromkeys(
-        ("heart_rate", "eda_phasic", "eda_tonic"), 30 * 17
+        ("heart_rate", "scr_drive", "eda_phasic", "eda_tonic"), 30 * 17
     )
     # 510 tests at 5 % of each measure, of which those of one set are not independent
     for measure, p in found.items():
@@ -317,6 +322,6 @@ def test_false_positives_of_bodies_without_effect() -> None:
 def test_answers_of_bodies_are_found_beside_what_clips_do() -> None:
     """Heart and skin answer micro- and macro-expressions alike: found in nine of ten sets or more."""
     p = [outcome(bodies(4100 + seed, effect=1.0), controlled=True, seed=seed) for seed in range(20)]
-    for measure in ("heart_rate", "eda_phasic"):
+    for measure in ("heart_rate", "scr_drive", "eda_phasic"):
         for kind in ("micro", "macro"):
             assert np.mean([one[measure, kind] <= 0.05 for one in p]) >= 0.9, (measure, kind)

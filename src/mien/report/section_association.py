@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mien.core import InputError
 from mien.report import association_figures as figures
-from mien.report.blocks import figure, paragraph, row, table
+from mien.report.blocks import count, figure, paragraph, row, table
 from mien.report.run_folder import _csv, _npz
 
 TABLE, ARRAYS = "association.csv", "figures/association.npz"
@@ -120,7 +120,11 @@ def _left_out(arrays: Mapping[str, NDArray[Any]]) -> str:
     most = int(arrays["n_left_out"][:, kinds].sum(axis=1).max(initial=0))
     if not most:
         return ""
-    return f" Up to {most} expressions of a measure are left out: fewer than three others have values there."
+    told = "is" if most == 1 else "are"
+    return (
+        f" Up to {count(most, 'expression')} of a measure {told} left out: fewer than three others have "
+        "values there."
+    )
 
 
 def _too_few(rows: Sequence[Mapping[str, Any]], arrays: Mapping[str, NDArray[Any]]) -> str:

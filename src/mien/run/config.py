@@ -164,7 +164,7 @@ class AssociationPart(_Part):
     left out, nothing of it is made."""
 
     measures: Annotated[tuple[str, ...], Field(min_length=1)] = (
-        *("heart_rate", "eda_phasic", "theta", "alpha", "beta"),
+        *("heart_rate", "scr_drive", "theta", "alpha", "beta"),
     )
     regions: dict[str, Annotated[tuple[str, ...], Field(min_length=1)]] = Field(default_factory=dict)
     label: str | None = None
