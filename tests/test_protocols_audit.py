@@ -136,6 +136,7 @@ def test_an_honest_run_is_clean() -> None:
         ("seed7_lovo", {"stimulus", "trial"}),
         ("trial_622", {"stimulus", "trial"}),  # within a subject a clip is shown once
         ("loto", {"stimulus", "trial"}),
+        ("mmme_10fold", {"stimulus", "trial"}),
     ],
 )
 def test_what_each_protocol_proves(name: str, proven: set[str]) -> None:

@@ -68,6 +68,7 @@ EXPECTED = {
     ("cross_subject_622", "8x28"): (1, 6 * 28, 28, 28),
     ("cross_subject_622", "20x80"): (1, 12 * 80, 4 * 80, 4 * 80),
     ("loto", "8x28"): (8 * 28, 20, 7, 1),
+    ("mmme_10fold", "20x80"): (20 * 10, 58, 14, 8),
 }
 OTHER_CLIPS = {"seed_9_6", "seedv_3fold", "me_loso_event"}
 """Protocols for the clips of other data sets and for events; tests/test_protocols_siblings.py and
@@ -79,6 +80,7 @@ TESTED_ONCE = {
     "seed7_4fold_clip",
     "seed7_lovo",
     "loto",
+    "mmme_10fold",
     "random_window",
 }
 
@@ -103,6 +105,26 @@ def test_counts_of_trials(name: str, which: str) -> None:
     assert len(found) == n_folds
     for fold in found:
         assert [len(part) // WINDOWS[which] for part in (fold.train, fold.val, fold.test)] == sizes
+
+
+def test_folds_of_the_published_code_of_mmme() -> None:
+    """Those of scikit-learn within each subject, whatever the seed; with as few as the code has trials."""
+    from sklearn.model_selection import KFold
+
+    trials = [f"sub3/clip{c}" for c in CLIPS_28]
+    expected = [
+        {trials[i] for i in tested}
+        for _, tested in KFold(10, shuffle=True, random_state=42).split(np.arange(len(trials)))
+    ]
+    for seed in (0, 5):
+        found = [f for f in folds("mmme_10fold", SMALL, seed, val_share=0.0) if "subject=3," in f.fold]
+        assert [values(SMALL, f.test, "trial") for f in found] == expected
+        assert all(
+            not f.val and values(SMALL, f.train, "trial") == set(trials) - e
+            for f, e in zip(found, expected, strict=True)
+        )
+    with pytest.raises(InputError, match="subject '1' has 9 trials; expected at least 10, one for each fold"):
+        folds("mmme_10fold", design(1, CLIPS_28[:9]))
 
 
 def _contract_cases() -> list[tuple[str, str]]:

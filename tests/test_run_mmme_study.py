@@ -25,6 +25,7 @@ from mien.timeline import AlignmentWarning
 from test_docs import ROOT, blocks, run_command
 
 TABLE = ROOT / "docs" / "studies" / "mmme.toml"
+BODY_TABLE = ROOT / "docs" / "studies" / "mmme_body.toml"
 SUBJECTS, CLIPS = 4, 7
 STREAMS = ("me", "eeg", "body")
 SETS = [list(s) for n in (3, 2, 1) for s in itertools.combinations(STREAMS, n)]
@@ -343,6 +344,42 @@ def test_the_table_by_one_command(tmp_path: Path) -> None:
         assert not pd.read_csv(run / "association.csv")["note"].str.startswith("not tested").all()
     page = (runs["3 classes"] / "report.html").read_text(encoding="utf-8")
     assert "7 classes" in page
+
+
+def test_the_table_of_the_body_can_be_loaded() -> None:
+    found = {
+        name: load_study(BODY_TABLE, ["data.root=/data"], changes=changes)
+        for name, changes in variants_of(BODY_TABLE).items()
+    }
+    assert {name: asked.features["body"].recipe for name, asked in found.items()} == {
+        "as published": "released",
+        "done right": "corrected",
+    }
+    for asked in found.values():
+        assert set(asked.protocol.names) == {"mmme_10fold", "loso", "loso_stimulus"}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_the_body_as_published_and_done_right(tmp_path: Path) -> None:
+    root = simulate.simulate(
+        "mmme", tmp_path / "mmme", seed=71, subjects=3, clips=14, seconds=40.0, rate=250, columns=14,
+        kinds=("eeg", "biopac", "table"),
+    )  # fmt: skip
+    smaller = [f"data.root={root}", "protocol.options.loso_stimulus.n_stimulus_folds=2"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # planted faults, and the rate
+        runs = run_variants(BODY_TABLE, tmp_path / "table", overrides=smaller, workers=1)
+    for run, recipe in zip(runs.values(), ("released", "corrected"), strict=True):
+        rows = rows_of(run)
+        assert {(r["protocol"], r["model"]) for r in rows} == {
+            (p, "linear_svm") for p in ("mmme_10fold", "loso", "loso_stimulus")
+        }
+        assert all(r["n"] == 3 * 14 and r["level"] == "trial" for r in rows)
+        features = json.loads((run / "record.json").read_bytes())["features"]
+        assert features["body"]["recipe"] == recipe
+        assert json.loads((run / "audit.json").read_bytes())["verdict"] == "clean"
+    assert "released" in (runs["as published"] / "report.html").read_text(encoding="utf-8")
 
 
 @pytest.mark.slow

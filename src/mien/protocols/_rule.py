@@ -239,6 +239,12 @@ def check_share(name: str, value: float) -> None:
         raise InputError(f"{name} is {value}", expected="a share between 0 and 1")
 
 
+def check_val_share(value: float) -> None:
+    """Refuse a share that is not from 0 to below 1."""
+    if not 0 <= value < 1:
+        raise InputError(f"val_share is {value}", expected="0, or a share below 1")
+
+
 def check_count(name: str, value: int | None, least: int) -> None:
     """Refuse a number that is too small (None stands for the default)."""
     if value is not None and (value != int(value) or value < least):

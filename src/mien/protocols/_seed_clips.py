@@ -25,9 +25,3 @@ def clip_numbers(table: Table, *, dataset: str, n_clips: int) -> NDArray[np.int6
 def validation(table: Table, free: Mask, share: float, rng: np.random.Generator) -> Mask:
     """The trials among ``free`` whose clips validate; none where the share is 0."""
     return held_back_clips(table, free, share, rng) if share else np.zeros_like(free)
-
-
-def check_val_share(value: float) -> None:
-    """Refuse a share that is not from 0 to below 1."""
-    if not 0 <= value < 1:
-        raise InputError(f"val_share is {value}", expected="0, or a share below 1")

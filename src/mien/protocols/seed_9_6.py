@@ -9,8 +9,8 @@ from typing import ClassVar
 import numpy as np
 
 from mien.core import Sample, registered
-from mien.protocols._rule import Parts, Rule, Table
-from mien.protocols._seed_clips import check_val_share, clip_numbers, validation
+from mien.protocols._rule import Parts, Rule, Table, check_val_share
+from mien.protocols._seed_clips import clip_numbers, validation
 
 N_CLIPS, N_TRAIN = 15, 9
 _CLASSES = (2, 1, 0, 0, 1, 2, 0, 1, 2, 2, 1, 0, 1, 2, 0)
