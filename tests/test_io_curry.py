@@ -273,7 +273,9 @@ def test_changes_of_the_trigger(
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(
-    gaps=st.lists(st.tuples(st.integers(2, 60), st.integers(1, 255)), max_size=20),
+    # from 3 samples on: of 2 the gap before a repetition takes one, and a code of one sample after another
+    # code is what lines look like that switch late
+    gaps=st.lists(st.tuples(st.integers(3, 60), st.integers(1, 255)), max_size=20),
     hold=st.integers(2, 40),
 )
 def test_what_is_written_is_found(tmp_path: Path, gaps: list[tuple[int, int]], hold: int) -> None:
@@ -287,6 +289,13 @@ def test_what_is_written_is_found(tmp_path: Path, gaps: list[tuple[int, int]], h
     recording = open_curry(path)
     assert pairs(recording.markers(), 1000) == markers
     assert pairs(recording.events, 1000) == markers
+
+
+def test_a_code_of_one_sample_after_another_code_is_part_of_the_change(tmp_path: Path) -> None:
+    codes = held_codes([(2, 1), (4, 2), (6, 2)], 10, hold=5)
+    assert codes.tolist() == [0, 0, 1, 1, 2, 0, 2, 2, 2, 2]
+    recording = open_curry(trigger_of(tmp_path, codes.tolist()))
+    assert pairs(recording.markers(), recording.rate) == [(2, 1), (6, 2)]
 
 
 def test_held_codes_leave_a_sample_before_a_repetition() -> None:
