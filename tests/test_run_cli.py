@@ -102,6 +102,14 @@ def test_simulate_writes_what_inspect_finds_whole(command: Command, tmp_path: Pa
     assert "no faults" in done.out
 
 
+def test_kinds_may_be_named_one_by_one(command: Command, tmp_path: Path) -> None:
+    words = ["--seed", "3", "--subjects", "1", "--clips", "28", "--seconds", "8", "--workers", "1"]
+    kinds = ("--kinds", "eye_features", "--kinds", "continuous_labels")
+    assert command("simulate", "seed_vii", "--out", tmp_path / "new", *words, *kinds).code == 0
+    found = sorted(p.name for p in (tmp_path / "new").iterdir())
+    assert found == ["EYE_features", "continuous_labels", "truth.json"]
+
+
 # -- inspect -----------------------------------------------------------------------------------------------
 
 

@@ -99,7 +99,8 @@ def simulate(
         float | None, typer.Option(help="Strength of emotion; 0 is none, 1 the default.")
     ] = None,
     kinds: Annotated[
-        str | None, typer.Option(help="What to write, separated by commas; a wrong one lists them.")
+        list[str] | None,
+        typer.Option(help="What to write, separated by commas; a wrong one lists them."),
     ] = None,
     option: Annotated[
         list[str] | None,
@@ -121,7 +122,7 @@ def simulate(
         "seconds": seconds,
         "rate": rate,
         "effect": effect,
-        "kinds": tuple(k.strip() for k in kinds.split(",")) if kinds else None,
+        "kinds": tuple(k.strip() for text in kinds for k in text.split(",")) if kinds else None,
     }
     options = {k: v for k, v in given.items() if v is not None}
     types = {
