@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mien.core import Clip, Event, Label, Recording, Span, Stream, Trial
+from mien.core import Clip, Event, InputError, Label, Recording, Span, Stream, Trial
 from mien.run import cuts
+from mien.run.study_file import load_study
 
 LABELS = {"emotion": Label(value="happy", scale=("happy", "sad"), rater="stimulus")}
 
@@ -191,3 +192,44 @@ def test_faces_are_not_read_of_whole_trials_nor_of_events_not_filmed():
     assert other.event is not None
     unseen = Event(kind="micro", span=other.event.span, id="e9", trial="t")
     assert not stream("face").shows(unseen)
+
+
+def _study(of: str, cut: str, name: str, **options: object) -> dict[str, object]:
+    return {
+        "system": "mmme",
+        "data": {"name": "mmme", "root": "nowhere"},
+        "samples": {"of": of},
+        "features": {"body": {"name": name, "cut": cut, "options": options}},
+        "model": {"name": "mmme"},
+        "protocol": {"names": ["loso"]},
+    }
+
+
+@pytest.mark.parametrize(
+    ("of", "cut", "name", "options"),
+    [
+        ("window", "rest-3", "power_sequence", {}),  # would call three seconds of rest an emotion
+        ("window", "rest-3", "body_windows", {}),
+        ("trial", "rest-5", "body_sequence", {}),  # 4 s of baseline by default
+        ("trial", "rest-13", "body_sequence", {"baseline_seconds": 3.0, "context_seconds": 9.0}),
+        ("event", "rest-3", "power_sequence", {}),
+        ("event", "rest-3+10", "body_sequence", {"baseline_seconds": 3.0}),  # windows from the trial's start
+    ],
+)
+def test_rest_is_a_baseline_and_no_sample(of, cut, name, options):
+    with pytest.raises(InputError, match=r"body\.cut = 'rest-.* s before the trial, which") as caught:
+        load_study(_study(of, cut, name, **options))
+    assert "baseline_seconds" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("of", "cut", "options"),
+    [
+        ("window", "rest-3", {"baseline_seconds": 3.0}),
+        ("trial", "rest-13", {"baseline_seconds": 3.0, "context_seconds": 10.0}),
+        ("event", "rest-3+10", {"baseline_seconds": 3.0, "last_only": True}),
+    ],
+)
+def test_cuts_with_rest_that_are_accepted(of, cut, options):
+    assert load_study(_study(of, cut, "body_windows", **options)).features["body"].cut == cut

@@ -74,11 +74,11 @@ def test_each_score_is_of_the_decision_that_is_best_at_it():
     shares = np.full(7, 1 / 7)
     found = np.log(np.array([[0.2, 0.2, 0.2, 0.4, 0.2, 0.2, 0.2]]))
     assert layout.EMOTIONS[3] == "happy"
-    as_common = _mes_trials.decide(found, shares=shares, classes=3, as_common=True)
-    equally = _mes_trials.decide(found, shares=shares, classes=3, as_common=False)
+    as_common = _mes_oracle.decide(found, shares=shares, classes=3, as_common=True)
+    equally = _mes_oracle.decide(found, shares=shares, classes=3, as_common=False)
     assert layout.THREE_CLASSES[as_common[0]] == "negative"  # five times 0.2 against 0.4
     assert layout.THREE_CLASSES[equally[0]] == "positive"  # 0.2 on average against 0.4
-    seven = _mes_trials.decide(found, shares=shares, classes=7, as_common=True)
+    seven = _mes_oracle.decide(found, shares=shares, classes=7, as_common=True)
     assert seven.tolist() == [3]
 
 
@@ -86,8 +86,8 @@ def test_an_emotion_that_no_clip_has_is_never_named():
     shares = np.array([0.5, 0.5, 0, 0, 0, 0, 0])
     found = np.log(np.array([[0.1, 0.2, 0.9, 0.9, 0.9, 0.9, 0.9]]))
     for as_common in (False, True):
-        assert _mes_trials.decide(found, shares=shares, classes=7, as_common=as_common).tolist() == [1]
-        three = _mes_trials.decide(found, shares=shares, classes=3, as_common=as_common)
+        assert _mes_oracle.decide(found, shares=shares, classes=7, as_common=as_common).tolist() == [1]
+        three = _mes_oracle.decide(found, shares=shares, classes=3, as_common=as_common)
         assert layout.THREE_CLASSES[three[0]] == "negative"
 
 

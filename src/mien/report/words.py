@@ -64,7 +64,7 @@ def names(found: Iterable[str]) -> list[str]:
 
 
 def headline(row: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The score of a row that its chance interval and oracle are about: accuracy, or UAR by event."""
+    """The score of a row that its chance interval and oracle are about: accuracy, or UAR."""
     score: Mapping[str, Any] = row["metrics"][row["controls"]["permuted"]["metric"]]
     return score
 

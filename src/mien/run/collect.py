@@ -19,6 +19,7 @@ from mien.run.files import write_json, write_npz, write_parquet
 from mien.run.fold import Job, load_context, result_folder
 from mien.run.importance import write_importance
 from mien.run.prepare import rule_of, settled_parts
+from mien.run.samples_frame import about
 from mien.run.truth import read_truth
 
 
@@ -118,14 +119,7 @@ def _prediction_frame(
         "control": job.control,
         "seed": job.seed,
         "fold": fold,
-        "sample": [s.id for s in samples],
-        "trial": [s.trial for s in samples],
-        "subject": [s.subject for s in samples],
-        "session": [s.session for s in samples],
-        "stimulus": [s.stimulus for s in samples],
-        "event": [s.event or "" for s in samples],
-        "start": [s.start for s in samples],
-        "duration": [s.duration for s in samples],
+        **about(samples),
         "label": labels[rows],
         "selected": selected[rows],
     }

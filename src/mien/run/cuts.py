@@ -59,6 +59,12 @@ def of_windows(cut: str) -> bool:
     return _parse(cut)[0] == "rest"
 
 
+def rest_of(cut: str) -> tuple[float, bool] | None:
+    """Seconds that are read before the trial, and whether the cut ends with an event; None for other cuts."""
+    kind, seconds, _ = _parse(cut)
+    return (seconds, kind == "from_rest") if kind in ("rest", "from_rest") else None
+
+
 def span_of(cut: str | None, piece: Trial) -> Span:
     """The stretch of the recording to be read.
 

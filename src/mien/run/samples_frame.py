@@ -9,7 +9,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mien.batches import Table
-from mien.core import Recording
+from mien.core import Recording, Sample
+
+
+def about(samples: Sequence[Sample]) -> dict[str, list[Any]]:
+    """Columns that say who, what and when each sample is."""
+    return {
+        "sample": [s.id for s in samples],
+        "trial": [s.trial for s in samples],
+        "subject": [s.subject for s in samples],
+        "session": [s.session for s in samples],
+        "stimulus": [s.stimulus for s in samples],
+        "event": [s.event or "" for s in samples],
+        "start": [s.start for s in samples],
+        "duration": [s.duration for s in samples],
+    }
 
 
 def samples_frame(
@@ -25,15 +39,7 @@ def samples_frame(
     recording_of = {(t.part_of or t).id: t.recording for r in recordings for t in r.trials}
     rows = table.samples
     columns: dict[str, Any] = {
-        "sample": [s.id for s in rows],
-        "trial": [s.trial for s in rows],
-        "recording": [recording_of[s.trial] for s in rows],
-        "subject": [s.subject for s in rows],
-        "session": [s.session for s in rows],
-        "stimulus": [s.stimulus for s in rows],
-        "event": [s.event or "" for s in rows],
-        "start": [s.start for s in rows],
-        "duration": [s.duration for s in rows],
+        **about(rows),
         "label": table.labels,
         "intensity": table.intensity,
         "selected": selected,
@@ -47,7 +53,9 @@ def samples_frame(
         columns[f"content_{name}"] = [
             int.from_bytes(d, "little", signed=True) for d in _digests(table.inputs[name])
         ]
-    return pd.DataFrame(columns)
+    frame = pd.DataFrame(columns)
+    frame.insert(2, "recording", [recording_of[s.trial] for s in rows])
+    return frame
 
 
 def _digests(values: NDArray[Any]) -> Iterable[bytes]:

@@ -13,7 +13,9 @@ from typing import Any, get_type_hints
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from mien import features
 from mien.core import InputError, MienError
+from mien.run import cuts
 from mien.run.config import (
     AssociationPart,
     CleanPart,
@@ -163,7 +165,7 @@ def _known_keys(location: tuple[int | str, ...]) -> list[str]:
 
 def _check_names(study: Study, file: str | Path) -> None:
     """Every registered name, and every option of ``[train]``, exists; the message names the nearest."""
-    from mien import datasets, features, models, protocols
+    from mien import datasets, models, protocols
     from mien.core import UnknownNameError
     from mien.run.courses import known_measures
 
@@ -187,6 +189,8 @@ def _check_names(study: Study, file: str | Path) -> None:
                 expected='features of raw gaze, for example eye = { name = "eye33", luminance = true }',
                 remedy=f"leave luminance out of features.{stream}",
             )
+    for stream, part in study.features.items():
+        _check_rest(stream, part, file)
     if study.samples.of == "trial" and study.samples.kinds is not None:
         names = [part.name for part in study.features.values()]
         if not any(features.reads(name) == "clip" for name in names):
@@ -217,6 +221,26 @@ def _check_names(study: Study, file: str | Path) -> None:
         ) from None
     except MienError as fault:
         raise InputError(f"[train] {fault}", file=file, remedy="correct the study file") from None
+
+
+def _check_rest(stream: str, part: FeaturePart, file: str | Path) -> None:
+    """What is read before a trial is a baseline, and never taken for the trial."""
+    rest = None if part.cut is None else cuts.rest_of(part.cut)
+    if rest is None:
+        return
+    options = features.resolve_options(part.name, recipe=part.recipe, **part.options)
+    seconds, to_event = rest
+    kept = sum(float(options.get(name, 0.0)) for name in ("baseline_seconds", "context_seconds"))
+    if kept < seconds or (to_event and not options.get("last_only")):
+        needed = ", last_only = true" if to_event else ""
+        raise InputError(
+            f"features.{stream}.cut = {part.cut!r} reads {seconds:g} s before the trial, which {part.name!r} "
+            "would take for a part of it",
+            file=file,
+            expected=f"body_sequence or body_windows with baseline_seconds (and context_seconds) of together "
+            f"{seconds:g}{needed}",
+            remedy="choose another cut, or these options",
+        )
 
 
 def load_steps(path: str | Path) -> tuple[Step, ...]:

@@ -30,7 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp
 
-from mien.datasets._mes_eeg_layout import EMOTIONS, THREE_CLASSES
+from mien.datasets._mes_eeg_layout import EMOTIONS
 from mien.simulate import _mes_plan as plan_
 from mien.simulate._mes_plan import Expression, Plan
 
@@ -39,6 +39,8 @@ MODALITIES = ("eeg", "me", "eeg+me")
 LEVELS = ("event", "clip")
 _TIE = 9
 """Decimals of a log-likelihood: where all classes are equally likely, no rounding error decides."""
+_NEVER = 1e-300
+"""In place of a probability of 0, whose logarithm would not add up."""
 
 
 class Case(Protocol):
@@ -216,19 +218,18 @@ def decide(
     *,
     classes: int,
     shares: NDArray[np.float64] = plan_.EVENT_SHARES,
+    as_common: bool = False,
 ) -> NDArray[np.int64]:
-    """The class of each event, as if classes were equally likely; ``shares`` are those of the emotions."""
-    if classes == len(EMOTIONS):
-        return np.asarray(np.round(log_likelihoods, _TIE).argmax(axis=1))
-    share = np.log(shares)
-    within = np.stack(
-        [
-            logsumexp((log_likelihoods + share)[:, own], axis=1) - logsumexp(share[own])
-            for own in (k == plan_.CLASS_OF for k in range(len(THREE_CLASSES)))
-        ],
-        axis=1,
-    )
-    return np.asarray(np.round(within, _TIE).argmax(axis=1))
+    """The class of each case, as if all classes that occur were equally likely, or as common as they are.
+
+    ``shares`` are those of the emotions."""
+    by_emotion = log_likelihoods + np.log(np.maximum(shares, _NEVER))
+    class_of = np.arange(len(EMOTIONS)) if classes == len(EMOTIONS) else plan_.CLASS_OF
+    found = np.stack([logsumexp(by_emotion[:, class_of == k], axis=1) for k in range(classes)], axis=1)
+    if not as_common:
+        prior = np.bincount(class_of, weights=shares, minlength=classes)
+        found = found - np.log(np.where(prior > 0, prior, 1.0))
+    return np.asarray(np.round(found, _TIE).argmax(axis=1))
 
 
 def judge(

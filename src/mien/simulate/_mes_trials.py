@@ -20,11 +20,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logsumexp
 
 from mien.datasets._mes_eeg_layout import EMOTIONS
 from mien.simulate import _mes_oracle
-from mien.simulate import _mes_plan as plan_
 from mien.simulate._mes_oracle import Score, Seen
 from mien.simulate._mes_plan import Plan
 
@@ -100,21 +98,6 @@ def log_likelihood(plan: Plan, signals: Sequence[Signal], *, face: bool, kind: s
     return _mes_oracle.over_clips(plan, found) if known_clip else found
 
 
-def decide(
-    log_likelihoods: NDArray[np.float64], *, shares: NDArray[np.float64], classes: int, as_common: bool
-) -> NDArray[np.int64]:
-    """The class of each trial, as if classes were as common as they are, or all that occur equally common.
-
-    ``shares`` are those of the emotions among the clips."""
-    by_emotion = log_likelihoods + np.log(np.maximum(shares, _NEVER))
-    class_of = np.arange(len(EMOTIONS)) if classes == len(EMOTIONS) else plan_.CLASS_OF
-    prior = np.bincount(class_of, weights=shares, minlength=classes)
-    found = np.stack([logsumexp(by_emotion[:, class_of == k], axis=1) for k in range(classes)], axis=1)
-    if not as_common:
-        found = found - np.log(np.where(prior > 0, prior, 1.0))
-    return np.asarray(np.round(found, _mes_oracle._TIE).argmax(axis=1))
-
-
 def score(plan: Plan, signals: Sequence[Signal], *, face: bool, kind: str, classes: int) -> Score:
     """Of the Bayes classifier on the data set's own trials that have the face, or one of the signals."""
     trials = watched(plan)
@@ -127,7 +110,7 @@ def score(plan: Plan, signals: Sequence[Signal], *, face: bool, kind: str, class
     best = [
         _mes_oracle.judge(
             plan,
-            decide(found, shares=shares, classes=classes, as_common=as_common),
+            _mes_oracle.decide(found, shares=shares, classes=classes, as_common=as_common),
             classes=classes,
             rows=np.flatnonzero(there),
             cases=trials,
